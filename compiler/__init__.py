@@ -1,0 +1,59 @@
+"""Turns raw task data into WebDataset shards of canvas latents and masks.
+
+In the order in which data meet the modules:
+
+- `recipe_file`, `recipe`, `prompt`: a YAML file becomes a checked recipe.
+- `sources`: rows are listed, and read when a shard needs them.
+- `model`, `sizes`, `layout`: what the model can encode, and where panels lie.
+- `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
+- `images`, `fitting`, `operations`, `panels`: rows become panels.
+- `encoder`: panels become latents, prompts become embeddings.
+- `shard`, `tar`, `writer`, `index`: a shard, whole or not at all.
+- `engine`, `ray_engine`: who runs the shard jobs, and where.
+- `compile`, `info`, `preview`, `report`, `cli`: the run as a whole.
+- `dataset`: reading what was made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .compile import Scheduling, Summary, compile_dataset
+    from .dataset import Dataset, DatasetSample, open_dataset
+    from .errors import OnepicError
+    from .recipe import Recipe
+    from .recipe_file import read_recipe
+
+_HOMES = {
+    "Dataset": "dataset",
+    "DatasetSample": "dataset",
+    "OnepicError": "errors",
+    "Recipe": "recipe",
+    "Scheduling": "compile",
+    "Summary": "compile",
+    "compile_dataset": "compile",
+    "open_dataset": "dataset",
+    "read_recipe": "recipe_file",
+}
+
+__all__ = [
+    "Dataset",
+    "DatasetSample",
+    "OnepicError",
+    "Recipe",
+    "Scheduling",
+    "Summary",
+    "compile_dataset",
+    "open_dataset",
+    "read_recipe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that importing a part stays quick."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

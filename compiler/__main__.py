@@ -1,0 +1,5 @@
+"""``python -m onepic.compiler`` is ``onepic-compile``."""
+
+from .cli import main
+
+main()

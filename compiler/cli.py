@@ -1,0 +1,188 @@
+"""The command ``onepic-compile``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from .compile import Scheduling, Summary, compile_dataset
+from .dataset import open_dataset
+from .errors import OnepicError, RecipeError
+from .files import CANVASES, REJECTED
+from .recipe import Recipe, recipe_schema
+from .recipe_file import Override, read_recipe
+from .report import open_report
+from .sources import infer_source
+
+EXAMPLES = """
+Compile a recipe into a dataset of canvas latents and masks.
+
+Examples:
+
+  onepic-compile recipes/colorization.yaml
+
+  onepic-compile recipes/colorization.yaml --source ~/photos
+  --model stabilityai/stable-diffusion-xl-base-1.0 --output data/colorization
+
+  onepic-compile recipes/colorization.yaml --set panels.grey.apply=[grayscale,blur]
+
+  onepic-compile --verify data/colorization
+
+A run that was stopped goes on where it was when the same command is given again. Exit codes: 0
+done, 1 the run failed, 2 the call or the recipe was wrong, 130 stopped by Ctrl-C.
+"""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(help=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+def compile_command(
+    recipe: Annotated[Path | None, typer.Argument(help="The recipe, a YAML file.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="A folder of images, a table, tars, a Hub id, or the word photos."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A diffusers SDXL folder or a Hub id.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The dataset's folder.", show_default="data/TASK")
+    ] = None,
+    panel_size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT of a panel in px, or auto.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Compile only the first rows.", min=1)] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Replace a key of the recipe: panels.grey.apply=[grayscale]."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Shards in work at once.", min=1, show_default="CPU cores")
+    ] = os.cpu_count() or 1,
+    ray_address: Annotated[
+        str | None, typer.Option(help="A Ray cluster: auto, or ray://HOST:PORT.")
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Work in this process, without Ray.")
+    ] = False,
+    verify: Annotated[
+        Path | None, typer.Option(help="Check every checksum and count of a dataset.")
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of recipes.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
+    try:
+        if schema:
+            print(json.dumps(recipe_schema(), indent=2))
+        elif verify is not None:
+            _verify(verify)
+        elif recipe is None:
+            raise RecipeError("give a recipe, such as recipes/colorization.yaml; see --help")
+        else:
+            overrides = [
+                *_flags(source, model, panel_size, limit),
+                *(Override.parse(text) for text in set_ or ()),
+            ]
+            _compile(recipe, overrides, output, Scheduling(workers, local, ray_address))
+    except OnepicError as error:
+        if debug:
+            raise
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("stopped; complete shards are kept, run again to continue", 130)
+
+
+def _flags(
+    source: str | None, model: str | None, panel_size: str | None, limit: int | None
+) -> list[Override]:
+    """The common options as overrides of the recipe."""
+    found = []
+    if source is not None:
+        found.append(Override(("source",), infer_source(source), f"--source {source}"))
+    if model is not None:
+        found.append(Override(("model",), model, f"--model {model}"))
+    if panel_size is not None:
+        option = f"--panel-size {panel_size}"
+        found.append(Override(("panel_size",), _parse_size(panel_size, option), option))
+    if limit is not None:
+        found.append(Override(("limit",), limit, f"--limit {limit}"))
+    return found
+
+
+def _parse_size(text: str, option: str) -> str | dict[str, int]:
+    if text == "auto":
+        return text
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise RecipeError(f"{option}: expected WIDTHxHEIGHT, such as 512x384, or auto")
+    return {"width": int(width), "height": int(height)}
+
+
+def _compile(
+    path: Path, overrides: list[Override], output: Path | None, scheduling: Scheduling
+) -> None:
+    recipe = read_recipe(path, overrides)
+    signal.signal(signal.SIGTERM, _interrupt)
+    summary = compile_dataset(
+        recipe,
+        output,
+        recipe_folder=path.parent,
+        scheduling=scheduling,
+        report=open_report(),
+    )
+    print("\n".join(_describe(recipe, summary)))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _describe(recipe: Recipe, summary: Summary) -> list[str]:
+    """The summary that ends a run: what was made, where, and what comes next."""
+    totals, output = summary.totals, summary.output
+    lines = []
+    if summary.made:
+        rate = totals["samples"] / summary.seconds if summary.made == totals["shards"] else None
+        speed = f" ({rate:.1f} samples/s)" if rate else ""
+        lines.append(f"made {summary.made} of {totals['shards']} shards in {summary.seconds:.1f} s{speed}")
+    else:
+        lines.append(f"nothing to do: {totals['shards']} shards are up to date")
+    saved = 1 - totals["distinct_panels"] / max(1, totals["panels"])
+    lines += [
+        f"{output}: {totals['samples']} samples of {recipe.task}, {totals['bytes'] / 1e6:.1f} MB; "
+        f"{totals['distinct_panels']} panels encoded, {saved:.0%} saved as equal ones",
+        f"canvases: {output / CANVASES}",
+    ]
+    if totals["rejected"]:
+        lines.append(f"rejected: {totals['rejected']} rows, see {output / REJECTED}")
+    if totals["cut_prompts"]:
+        lines.append(f"prompts: {totals['cut_prompts']} are longer than the text encoders take and were cut")
+    return [*lines, f"next: onepic-train {output}"]
+
+
+def _verify(path: Path) -> None:
+    dataset = open_dataset(path)
+    problems = dataset.verify()
+    if problems:
+        _fail("\n".join([*problems, f"{path}: run onepic-compile again to restore it"]), 1)
+    print(f"{path}: {len(dataset)} samples in {dataset.info['totals']['shards']} shards are sound")
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"onepic-compile: {message}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Run the command."""
+    app()

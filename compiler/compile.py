@@ -1,0 +1,281 @@
+"""From a recipe to a finished dataset: plan, make what is missing, and describe the whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .dataset import open_dataset, read_info
+from .embeddings import Embeddings
+from .engine import EncoderSettings, open_engine
+from .errors import OutputError, RecipeError, RunError
+from .files import CANVASES, DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, shard_path, to_json, write_whole
+from .fingerprint import Checksums, differences, fingerprint_parts
+from .index import Rejection, ShardHeader, read_header
+from .info import count, describe
+from .layout import Layout
+from .lock import locked
+from .model import Model, open_model
+from .plan import Outdated, Plan, outdated_shards, remove_surplus
+from .preview import write_sheet
+from .recipe import PanelSize, Recipe
+from .report import Report, Silent
+from .shard import Progress
+from .sizes import auto_panel_size, check_panel_size
+
+#: Canvases on the contact sheet.
+SHEET = 12
+#: Shards above which a plan suggests larger ones: stores and file systems like fewer files.
+MANY_SHARDS = 10_000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did and what the dataset now holds.
+
+    `made` counts the shards that this run compiled; `totals` are those of dataset.json;
+    `rejected` are the dataset's rejected rows; `seconds` the run took.
+    """
+
+    output: Path
+    made: int
+    totals: dict[str, int]
+    rejected: tuple[Rejection, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """Where the shard jobs run; it changes no byte of the dataset."""
+
+    workers: int = os.cpu_count() or 1
+    local: bool = False
+    ray_address: str | None = None
+
+
+def compile_dataset(
+    recipe: Recipe,
+    output: Path | None = None,
+    *,
+    recipe_folder: Path = Path(),
+    scheduling: Scheduling = Scheduling(),  # noqa: B008 - frozen
+    report: Report | None = None,
+) -> Summary:
+    """Compile a recipe, or what is missing of it, into `output` (default: ``data/TASK``).
+
+    Raises:
+        RecipeError, SourceError, ModelError: when the recipe cannot be carried out.
+        OutputError: when `output` holds another recipe's dataset or is in use.
+        RunError: when the run fails, or more rows are rejected than the recipe allows; complete
+            shards are kept, and the same call goes on from there.
+    """
+    began = time.monotonic()
+    report = report or Silent()
+    output = output or Path("data") / recipe.task
+    model = open_model(recipe.model, recipe.revision)
+    layout = make_layout(recipe, model)
+    with locked(output) as token:
+        _remove_leftovers(output)
+        info = _prepare_info(recipe, recipe_folder, output, layout, model)
+        rows = _scan(recipe, recipe_folder)
+        plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output)
+        made = _make_shards(plan, info, model, scheduling, token, report)
+        totals, rejected = _finish(plan, info)
+    summary = Summary(output, made, totals, rejected, time.monotonic() - began)
+    _check_rejected(recipe, summary)
+    return summary
+
+
+def make_layout(recipe: Recipe, model: Model) -> Layout:
+    """The recipe's canvas for a model.
+
+    Raises:
+        RecipeError: when the panel size does not suit the model's VAE.
+    """
+    if isinstance(recipe.panel_size, PanelSize):
+        width, height = recipe.panel_size.width, recipe.panel_size.height
+    else:
+        cells = len(recipe.layout), len(recipe.layout[0])
+        width, height = auto_panel_size(*cells, model.native_area)
+    try:
+        check_panel_size(width, height, model.factor)
+    except ValueError as error:
+        raise RecipeError(f"panel_size: {error}") from error
+    return Layout(recipe.layout, width, height, model.factor)
+
+
+def _scan(recipe: Recipe, recipe_folder: Path) -> pa.Table:
+    rows = recipe.source.scan(recipe.columns, recipe_folder.resolve())
+    return rows if recipe.limit is None else rows.slice(0, recipe.limit)
+
+
+def _prepare_info(
+    recipe: Recipe, recipe_folder: Path, output: Path, layout: Layout, model: Model
+) -> dict[str, Any]:
+    """dataset.json for this run; what an earlier run settled, such as threads, is kept.
+
+    Raises:
+        OutputError: when the folder holds a dataset with another fingerprint, or shards of
+            unknown origin.
+    """
+    checksums = Checksums(output)
+    parts = fingerprint_parts(recipe, recipe_folder, layout, model, checksums)
+    checksums.save()
+    old = read_info(output)
+    if old is None and any((output / SHARDS).glob("*")):
+        raise OutputError(f"{output}: holds shards but no {DATASET}; give another --output")
+    if old is None:
+        return describe(recipe, layout, model, parts, _device())
+    info = describe(recipe, layout, model, parts, old["encoder"]["device"])
+    if old["fingerprint"] != info["fingerprint"]:
+        changes = "\n  ".join(differences(old["fingerprint_parts"], info["fingerprint_parts"]))
+        raise OutputError(
+            f"{output} holds a dataset made otherwise:\n  {changes}\n"
+            "give another --output, or delete that folder to compile it anew"
+        )
+    return info | {key: old[key] for key in ("encoder", "versions")}
+
+
+def _device() -> str:
+    """The kind of device that will encode, asked without loading torch where there is none."""
+    if not Path("/proc/driver/nvidia/version").exists():
+        return "cpu"
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
+def _make_shards(
+    plan: Plan,
+    info: dict[str, Any],
+    model: Model,
+    scheduling: Scheduling,
+    token: str,
+    report: Report,
+) -> int:
+    """Make the shards that are missing or stale, and the empty prompt; how many were made."""
+    outdated = list(outdated_shards(plan))
+    _announce(plan, outdated, report)
+    null_prompt = plan.output / NULL_PROMPT
+    if not outdated and null_prompt.is_file():
+        return 0
+    write_whole(plan.output / DATASET, to_json(info))
+    settings = EncoderSettings(model, plan.recipe.latent, info["encoder"]["threads"])
+    jobs = (plan.job(shard.number, token) for shard in outdated)
+    rows = sum(plan.shard_rows(shard.number).num_rows for shard in outdated)
+    made = 0
+    try:
+        with closing(
+            open_engine(
+                settings,
+                local=scheduling.local,
+                workers=scheduling.workers,
+                ray_address=scheduling.ray_address,
+            )
+        ) as engine:
+            if not null_prompt.is_file():
+                write_whole(null_prompt, _null_prompt_file(engine.empty_prompt()))
+            report.begin(rows)
+            for event in engine.run(jobs):
+                if isinstance(event, Progress):
+                    report.advance(event.rows)
+                else:
+                    made += 1
+    except OSError as error:
+        raise RunError(
+            f"{plan.output}: {error.strerror or error}; {made} of {len(outdated)} shards were "
+            "completed and are kept; make room and run again to continue"
+        ) from error
+    finally:
+        report.end()
+    return made
+
+
+def _announce(plan: Plan, outdated: list[Outdated], report: Report) -> None:
+    """Say what will be made, and why what was there is not good enough."""
+    stale = [shard for shard in outdated if shard.reason]
+    for shard in stale[:10]:
+        report.note(f"shard {shard.number:05d} is made again: {shard.reason}")
+    if len(stale) > 10:
+        report.note(f"... and {len(stale) - 10} more shards are made again")
+    if outdated:
+        width, height = plan.layout.canvas_size
+        report.note(
+            f"{plan.rows.num_rows} rows in {plan.shards} shards, {len(outdated)} to make; "
+            f"canvas {width} x {height} px, panels {plan.layout.width} x {plan.layout.height} px"
+        )
+    if plan.shards > MANY_SHARDS:
+        report.note(f"{plan.shards} shards are many; a larger samples_per_shard makes fewer")
+
+
+def _null_prompt_file(embeddings: Embeddings) -> bytes:
+    from safetensors.numpy import save
+
+    data: bytes = save({"hidden": embeddings.hidden, "pooled": embeddings.pooled})
+    return data
+
+
+def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, int], tuple[Rejection, ...]]:
+    """Write what describes the whole, where it is not there already."""
+    remove_surplus(plan)
+    headers = list(_headers(plan))
+    rejected = tuple(row for header in headers for row in header.rejected)
+    info = info | {"complete": True, "totals": count(headers)}
+    paths = (plan.output / name for name in (DATASET, REJECTED, CANVASES))
+    if all(path.is_file() for path in paths) and read_info(plan.output) == info:
+        return info["totals"], rejected
+    _write_rejected(plan.output / REJECTED, rejected)
+    write_whole(plan.output / DATASET, to_json(info))
+    dataset = open_dataset(plan.output)
+    first = [dataset[number] for number in range(min(SHEET, len(dataset)))]
+    if first:
+        previews = [(sample.preview, sample.prompt) for sample in first]
+        targets = plan.recipe.target.panels
+        write_sheet(plan.output / CANVASES, previews, plan.layout, targets)
+    return info["totals"], rejected
+
+
+def _headers(plan: Plan) -> Iterator[ShardHeader]:
+    for number in range(plan.shards):
+        path = shard_path(plan.output, number, ".parquet")
+        header = read_header(path)
+        if header is None:
+            raise RunError(f"{path} vanished during the run; run again to make it")
+        yield header
+
+
+def _write_rejected(path: Path, rejected: tuple[Rejection, ...]) -> None:
+    names = ("key", "source", "stamp", "stage", "reason")
+    schema = pa.schema([(name, pa.string()) for name in names])
+    rows = [{name: getattr(row, name) for name in names} for row in rejected]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer)
+    write_whole(path, buffer.getvalue())
+
+
+def _check_rejected(recipe: Recipe, summary: Summary) -> None:
+    rejected, samples = summary.totals["rejected"], summary.totals["samples"]
+    share = rejected / max(1, rejected + samples)
+    if share > recipe.max_rejected or not samples:
+        first = "\n".join(f"  {row.source}: {row.reason}" for row in summary.rejected[:5])
+        raise RunError(
+            f"{rejected} of {rejected + samples} rows were rejected ({share:.1%}), more than "
+            f"max_rejected allows ({recipe.max_rejected:.1%}); {samples} samples are kept\n{first}\n"
+            f"all of them, with reasons: {summary.output / REJECTED}"
+        )
+
+
+def _remove_leftovers(output: Path) -> None:
+    """Delete what killed runs left half-written."""
+    for pattern in ("*.tar", "*.safetensors", "*.parquet"):
+        for path in (output / STATE).glob(pattern):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,146 @@
+"""Pixels to latents and prompts to embeddings, with a model's own VAE and text encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from .embeddings import Embeddings
+from .errors import ModelError
+from .model import Model
+
+class Encoder:
+    """A model's VAE and text encoders on one device; the text encoders load on first use."""
+
+    def __init__(
+        self, model: Model, latent: Literal["mean", "sample"] = "mean", threads: int | None = None
+    ) -> None:
+        self.model = model
+        self.latent = latent
+        self.threads = threads
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        half = self.device.type == "cuda" and model.half_is_safe
+        self.vae = _load(AutoencoderKL, model, "vae", torch.float16 if half else torch.float32)
+        self.vae.to(self.device, memory_format=torch.channels_last)
+        self._text: list[tuple[Any, Any]] = []
+
+    def encode_panels(
+        self, pixels: NDArray[np.uint8], seeds: Sequence[int]
+    ) -> list[NDArray[np.float16] | None]:
+        """Latents of a batch of panels, each alone: none sees another panel of its canvas.
+
+        Args:
+            pixels: uint8 [B, height, width, 3].
+            seeds: one for each panel, used where a sample of the distribution is asked for.
+
+        Returns:
+            For each panel float16 [C, height / factor, width / factor], scaled as the U-Net eats
+            them, or None where the VAE gives NaN or infinity even in float32.
+        """
+        self._limit_threads()
+        latents = self._encode(pixels, seeds)
+        finite = [bool(np.isfinite(latent).all()) for latent in latents]
+        results: list[NDArray[np.float16] | None] = list(latents)
+        for number, is_finite in enumerate(finite):
+            if not is_finite:
+                results[number] = self._encode_in_full(pixels[number], seeds[number])
+        return results
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Embeddings:
+        """Both encoders' penultimate hidden states side by side, and the second's pooled output."""
+        self._limit_threads()
+        self._text = self._text or self._load_text()
+        hidden, pooled, cut = [], [], []
+        for start in range(0, len(prompts), 16):
+            batch = self._encode_prompts(list(prompts[start : start + 16]))
+            hidden.append(batch.hidden)
+            pooled.append(batch.pooled)
+            cut.extend(batch.cut)
+        return Embeddings(np.concatenate(hidden), np.concatenate(pooled), cut)
+
+    def encode_empty_prompt(self) -> Embeddings:
+        """The embeddings of no prompt, which are zeros where the model's pipeline says so."""
+        empty = self.encode_prompts([""])
+        if not self.model.zero_empty_prompt:
+            return empty
+        return Embeddings(np.zeros_like(empty.hidden), np.zeros_like(empty.pooled), empty.cut)
+
+    def _limit_threads(self) -> None:
+        # OpenMP keeps this number for each calling thread, so setting it once is not enough.
+        if self.threads is not None and torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
+
+    @torch.inference_mode()
+    def _encode(
+        self, pixels: NDArray[np.uint8], seeds: Sequence[int]
+    ) -> NDArray[np.float16]:
+        batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+        batch = batch.permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        distribution = self.vae.encode(batch).latent_dist
+        latents = distribution.mean.float()
+        if self.latent == "sample":
+            shape = latents.shape[1:]
+            noise = [torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in seeds]
+            latents = latents + distribution.std.float() * torch.stack(noise).to(self.device)
+        latents = (latents - self.model.shift_factor) * self.model.scaling_factor
+        array: NDArray[np.float16] = latents.half().cpu().contiguous().numpy()
+        return array
+
+    def _encode_in_full(
+        self, pixels: NDArray[np.uint8], seed: int
+    ) -> NDArray[np.float16] | None:
+        dtype = self.vae.dtype
+        if dtype == torch.float32:
+            return None
+        self.vae.to(torch.float32)
+        latent = self._encode(pixels[None], [seed])[0]
+        self.vae.to(dtype)
+        return latent if np.isfinite(latent).all() else None
+
+    def _load_text(self) -> list[tuple[Any, Any]]:
+        dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        classes = (CLIPTextModel, CLIPTextModelWithProjection)
+        pairs = []
+        for cls, suffix in zip(classes, ("", "_2"), strict=True):
+            tokenizer = _load(CLIPTokenizer, self.model, f"tokenizer{suffix}")
+            encoder = _load(cls, self.model, f"text_encoder{suffix}", dtype)
+            pairs.append((tokenizer, encoder.to(self.device)))
+        return pairs
+
+    @torch.inference_mode()
+    def _encode_prompts(self, prompts: list[str]) -> Embeddings:
+        states, cut = [], [False] * len(prompts)
+        for tokenizer, encoder in self._text:
+            limit = tokenizer.model_max_length
+            lengths = [len(ids) for ids in tokenizer(prompts).input_ids]
+            cut = [before or length > limit for before, length in zip(cut, lengths, strict=True)]
+            tokens = tokenizer(
+                prompts, padding="max_length", max_length=limit, truncation=True, return_tensors="pt"
+            )
+            output = encoder(tokens.input_ids.to(self.device), output_hidden_states=True)
+            states.append(output.hidden_states[-2])
+        hidden = torch.cat(states, dim=-1).half().cpu().numpy()
+        return Embeddings(hidden, output.text_embeds.half().cpu().numpy(), cut)
+
+
+def _load(cls: Any, model: Model, component: str, dtype: torch.dtype | None = None) -> Any:
+    """A component from the model's folder; errors name the component."""
+    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype, "variant": model.variant}
+    if cls is AutoencoderKL:
+        options["torch_dtype"] = options.pop("dtype")
+    if dtype is not None:
+        options["use_safetensors"] = True
+    try:
+        loaded = cls.from_pretrained(model.folder / component, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"model {model.name}: {model.folder / component} cannot be loaded: {error}"
+        ) from error
+    return loaded.eval() if hasattr(loaded, "eval") else loaded

@@ -1,0 +1,97 @@
+"""Scheduling shard jobs: in this process, or as Ray tasks fed by encoder actors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .embeddings import Embeddings
+from .index import ShardHeader
+from .model import Model
+from .shard import Progress, ShardJob, compile_shard
+
+if TYPE_CHECKING:
+    from .encoder import Encoder
+
+Event = Progress | ShardHeader
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What an encoder is made from, wherever it will run."""
+
+    model: Model
+    latent: Literal["mean", "sample"]
+    threads: int
+
+    def open(self) -> Encoder:
+        """Load the VAE.
+
+        Raises:
+            ModelError: when it cannot be loaded.
+        """
+        from .encoder import Encoder
+
+        return Encoder(self.model, self.latent, self.threads)
+
+
+class LocalEncoder:
+    """A `PanelEncoder` in a thread of this process: preparing goes on while it encodes."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+
+    def panels(
+        self, pixels: NDArray[np.uint8], seeds: Sequence[int]
+    ) -> Future[list[NDArray[np.float16] | None]]:
+        """Begin to encode a batch of panels."""
+        return self._thread.submit(self._encoder.encode_panels, pixels, seeds)
+
+    def prompts(self, prompts: Sequence[str]) -> Future[Embeddings]:
+        """Begin to encode prompts."""
+        return self._thread.submit(self._encoder.encode_prompts, prompts)
+
+    def empty_prompt(self) -> Future[Embeddings]:
+        """Begin to encode the empty prompt."""
+        return self._thread.submit(self._encoder.encode_empty_prompt)
+
+    def close(self) -> None:
+        """Let the thread go, without what it has not begun."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+class LocalEngine:
+    """Runs one shard after the other in this process."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        self._encoder = LocalEncoder(settings.open())
+
+    def run(self, jobs: Iterator[ShardJob]) -> Iterator[Event]:
+        """Compile shards; yields their progress and headers."""
+        for job in jobs:
+            yield from compile_shard(job, self._encoder)
+
+    def empty_prompt(self) -> Embeddings:
+        """The embeddings of the empty prompt."""
+        return self._encoder.empty_prompt().result()
+
+    def close(self) -> None:
+        """Let the encoder go."""
+        self._encoder.close()
+
+
+def open_engine(
+    settings: EncoderSettings, *, local: bool, workers: int, ray_address: str | None
+) -> Any:
+    """A `LocalEngine` or a `ray_engine.RayEngine`, which take the same calls."""
+    if local:
+        return LocalEngine(settings)
+    from .ray_engine import RayEngine
+
+    return RayEngine(settings, workers=workers, address=ray_address)

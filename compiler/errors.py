@@ -1,0 +1,58 @@
+"""What can go wrong, as a user can tell it apart.
+
+Every error carries the whole message: what was found, what was expected, where, and what to do.
+Commands print it without a traceback and leave with its ``exit_code``.
+"""
+
+from __future__ import annotations
+
+
+class OnepicError(Exception):
+    """Base of all errors that onepic raises on purpose; the run failed (exit code 1)."""
+
+    exit_code = 1
+
+
+class RecipeError(OnepicError):
+    """The recipe, or an override of it, is not valid."""
+
+    exit_code = 2
+
+
+class SourceError(OnepicError):
+    """The source as a whole cannot be read: a missing folder, a broken table, no such column."""
+
+    exit_code = 2
+
+
+class ModelError(OnepicError):
+    """The model cannot be found or lacks a component that is needed."""
+
+    exit_code = 2
+
+
+class OutputError(OnepicError):
+    """The output folder cannot be used: it holds another recipe's dataset or is in use."""
+
+    exit_code = 2
+
+
+class DatasetError(OnepicError):
+    """A compiled dataset is missing, unfinished or damaged."""
+
+
+class RunError(OnepicError):
+    """The run could not finish, or finished with too many rejected rows."""
+
+
+class RowError(OnepicError):
+    """One row cannot be compiled; it goes to ``rejected.parquet`` and the run goes on.
+
+    ``stage`` is the step that failed: ``read``, ``decode``, ``prompt``, ``operation``, ``mask``
+    or ``encode``.
+    """
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(reason)
+        self.stage = stage
+        self.reason = reason

@@ -1,0 +1,55 @@
+"""Files that appear whole or not at all, and the names of those in a dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+STATE = ".compile"
+DATASET = "dataset.json"
+NULL_PROMPT = "null_prompt.safetensors"
+REJECTED = "rejected.parquet"
+CANVASES = "canvases.png"
+SHARDS = "shards"
+
+
+def shard_path(output: Path, number: int, suffix: str) -> Path:
+    """A file of shard `number`; `suffix` is ``.tar``, ``.text.safetensors`` or ``.parquet``."""
+    return output / SHARDS / f"{number:05d}{suffix}"
+
+
+def settle(temporary: Path, final: Path) -> None:
+    """Give a written file its name, after its bytes have reached the disk."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary.replace(final)
+    folder = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_whole(final: Path, data: bytes) -> None:
+    """Write a small file so that readers see all of it or the one before."""
+    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        settle(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def to_json(data: Any) -> bytes:
+    """Readable JSON with a fixed form, so that equal data give equal files."""
+    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,108 @@
+"""What shapes the bytes of a dataset, reduced to one number, and what changed when it differs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .files import STATE, sha256, to_json, write_whole
+from .layout import Layout
+from .model import Model
+from .operations import Operation
+from .recipe import Recipe
+from .sizes import BATCH_PIXELS
+
+#: Raised when the files of a dataset change their meaning.
+FORMAT_VERSION = 1
+#: Keys of a recipe that change which rows are compiled, or where to, but no sample.
+_WITHOUT_EFFECT = ("task", "limit", "max_rejected", "model", "revision", "operations", "panel_size")
+
+
+class Checksums:
+    """SHA-256 of files, remembered by size and modification time, so that models are read once."""
+
+    def __init__(self, output: Path) -> None:
+        self._path = output / STATE / "checksums.json"
+        try:
+            self._known: dict[str, str] = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            self._known = {}
+        self._changed = False
+
+    def of(self, path: Path) -> str:
+        """The SHA-256 of a file, in hex."""
+        real = path.resolve()
+        status = real.stat()
+        key = f"{real}|{status.st_size}|{status.st_mtime_ns}"
+        if key not in self._known:
+            self._known[key] = sha256(real)
+            self._changed = True
+        return self._known[key]
+
+    def save(self) -> None:
+        """Keep what was learned for the next run."""
+        if self._changed:
+            write_whole(self._path, to_json(self._known))
+
+
+def fingerprint_parts(
+    recipe: Recipe, recipe_folder: Path, layout: Layout, model: Model, checksums: Checksums
+) -> dict[str, Any]:
+    """Everything that shapes the bytes of every sample, as plain data.
+
+    Rows are not in it: each carries a stamp of its own.
+    """
+    plain = recipe.model_dump(mode="json", by_alias=True)
+    steps = [step for panel in recipe.panels.values() for step in panel.apply]
+    return {
+        "format_version": FORMAT_VERSION,
+        "recipe": {key: value for key, value in plain.items() if key not in _WITHOUT_EFFECT},
+        "operations": {step.name: step.version for step in steps},
+        "operation_files": {n: checksums.of(recipe_folder / n) for n in recipe.operations},
+        "operation_models": dict(_operation_models(steps, checksums)),
+        "model": {str(path): checksums.of(model.folder / path) for path in model.files()},
+        "layout": asdict(layout),
+        "dtype": "float16",
+        "batch_pixels": BATCH_PIXELS,
+    }
+
+
+def _operation_models(
+    steps: list[Operation], checksums: Checksums
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The files of each model folder that an operation loads; a Hub id stands for itself."""
+    for reference in sorted({name for step in steps for name in step.model_references()}):
+        folder = Path(reference).expanduser()
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        yield reference, {str(path.relative_to(folder)): checksums.of(path) for path in files}
+
+
+def digest(parts: Mapping[str, Any]) -> str:
+    """The fingerprint: the SHA-256 of the parts' canonical JSON, in hex."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Each place in which two sets of parts differ: ``recipe.fit: 'cover' is now 'contain'``."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        found = []
+        for key in dict.fromkeys([*old, *new]):
+            inner = f"{path}.{key}" if path else str(key)
+            if key not in new:
+                found.append(f"{inner}: {_short(old[key])} is gone")
+            elif key not in old:
+                found.append(f"{inner}: {_short(new[key])} is new")
+            else:
+                found += differences(old[key], new[key], inner)
+        return found
+    return [] if old == new else [f"{path}: {_short(old)} is now {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,128 @@
+"""The index beside each shard: where every sample lies, and the mark that the shard is complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import DatasetError
+from .files import settle
+
+_HEADER = b"onepic"
+
+#: One row for each sample. `key` is the member's prefix in the tar, `source` the row's own name;
+#: offsets count from the start of the tar to the first byte of the member.
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("source", pa.string()),
+        ("stamp", pa.string()),
+        ("prompt", pa.string()),
+        ("prompt_row", pa.int32()),
+        ("channels", pa.int32()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("latents_offset", pa.int64()),
+        ("latents_size", pa.int64()),
+        ("mask_offset", pa.int64()),
+        ("mask_size", pa.int64()),
+        ("json_offset", pa.int64()),
+        ("json_size", pa.int64()),
+        ("txt_offset", pa.int64()),
+        ("txt_size", pa.int64()),
+        ("webp_offset", pa.int64()),
+        ("webp_size", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file of the shard: its size in bytes and its SHA-256."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A row that was not compiled: its key in the dataset, its own name, the stage, the reason."""
+
+    key: str
+    source: str
+    stamp: str
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ShardHeader:
+    """What is known of a shard without reading its rows.
+
+    `panels` counts the panels of all samples, `distinct_panels` those that were encoded;
+    `cut_prompts` those of `prompts` that were longer than the text encoders take. `files` has
+    ``tar`` and ``text``, and is empty where every row was rejected.
+    """
+
+    fingerprint: str
+    number: int
+    samples: int
+    panels: int
+    distinct_panels: int
+    prompts: int
+    cut_prompts: int
+    files: dict[str, FileRecord]
+    rejected: tuple[Rejection, ...]
+
+    def to_json(self) -> bytes:
+        """The header as it is kept in the Parquet file's metadata."""
+        return json.dumps(asdict(self), ensure_ascii=False).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> ShardHeader:
+        """The inverse of `to_json`."""
+        data = json.loads(text)
+        data["files"] = {name: FileRecord(**record) for name, record in data["files"].items()}
+        data["rejected"] = tuple(Rejection(**row) for row in data["rejected"])
+        return cls(**data)
+
+
+def write_index(
+    temporary: Path, final: Path, header: ShardHeader, samples: Sequence[dict[str, Any]]
+) -> None:
+    """Write the index under its temporary name, then give it its own: the shard is complete."""
+    table = pa.Table.from_pylist(list(samples), schema=SCHEMA)
+    pq.write_table(table.replace_schema_metadata({_HEADER: header.to_json()}), temporary)
+    settle(temporary, final)
+
+
+def read_header(path: Path) -> ShardHeader | None:
+    """The header of an index; None where there is no index or it is damaged."""
+    try:
+        metadata = pq.read_schema(path).metadata
+        return ShardHeader.from_json(metadata[_HEADER])
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
+        return None
+
+
+def read_index(path: Path) -> pa.Table:
+    """The rows of an index, with `SCHEMA`'s columns.
+
+    Raises:
+        DatasetError: when the file is missing or damaged.
+    """
+    try:
+        table = pq.read_table(path)
+        if not table.schema.equals(SCHEMA):
+            raise pa.ArrowInvalid("its columns are not those of this format version")
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DatasetError(
+            f"{path}: the shard's index cannot be read ({error}); compile again to restore it"
+        ) from error
+    return table

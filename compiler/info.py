@@ -1,0 +1,79 @@
+"""dataset.json: what a dataset says of itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from .fingerprint import FORMAT_VERSION, digest
+from .index import ShardHeader
+from .layout import Layout
+from .model import Model
+from .recipe import Recipe
+
+#: Libraries that can change the bytes of a dataset.
+_LIBRARIES = (
+    "onepic",
+    "torch",
+    "diffusers",
+    "transformers",
+    "controlnet-aux",
+    "opencv-python-headless",
+    "pillow",
+    "numpy",
+)
+
+
+def describe(
+    recipe: Recipe, layout: Layout, model: Model, parts: Mapping[str, Any], device: str
+) -> dict[str, Any]:
+    """dataset.json as it stands while the shards are being made."""
+    width, height = layout.latent_size
+    return {
+        "format_version": FORMAT_VERSION,
+        "complete": False,
+        "task": recipe.task,
+        "recipe": recipe.model_dump(mode="json", by_alias=True),
+        "fingerprint": digest(parts),
+        "fingerprint_parts": dict(parts),
+        "panel_size": [layout.width, layout.height],
+        "canvas_size": list(layout.canvas_size),
+        "latents": {
+            "shape": [model.channels, height, width],
+            "dtype": "float16",
+            "distribution": recipe.latent,
+        },
+        "model": {
+            "name": model.name,
+            "revision": model.revision,
+            "factor": model.factor,
+            "scaling_factor": model.scaling_factor,
+            "shift_factor": model.shift_factor,
+        },
+        "encoder": {"device": device, "threads": os.cpu_count() or 1},
+        "versions": {name: _version(name) for name in _LIBRARIES},
+        "totals": count(()),
+    }
+
+
+def count(headers: Iterable[ShardHeader]) -> dict[str, int]:
+    """The totals over a dataset's shards; `bytes` are those of tars and embeddings."""
+    totals = dict.fromkeys(
+        ("shards", "samples", "rejected", "panels", "distinct_panels", "prompts", "cut_prompts", "bytes"), 0
+    )
+    for header in headers:
+        totals["shards"] += 1
+        totals["rejected"] += len(header.rejected)
+        totals["bytes"] += sum(record.size for record in header.files.values())
+        for name in ("samples", "panels", "distinct_panels", "prompts", "cut_prompts"):
+            totals[name] += getattr(header, name)
+    return totals
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,157 @@
+"""The model a dataset is made for: where its files are, and what they say about latents."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelError
+
+#: The components that a compiler needs; the U-Net's weights are not among them.
+ENCODERS = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+_PATTERNS = ("model_index.json", "unet/config.json", *(f"{name}/*" for name in ENCODERS))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A diffusers SDXL folder on this machine, and the settings that shape latents.
+
+    `factor` is the pixels along a side of a latent cell, `native_area` the canvas in square px
+    that the U-Net was trained on. `variant` is "fp16" where only half-precision weights exist.
+    """
+
+    name: str
+    revision: str | None
+    folder: Path
+    variant: str | None
+    factor: int
+    channels: int
+    scaling_factor: float
+    shift_factor: float
+    half_is_safe: bool
+    zero_empty_prompt: bool
+    native_area: int
+
+    def files(self) -> list[Path]:
+        """Every file that shapes latents or embeddings, relative to `folder`, sorted."""
+        suffixes = {".json", ".txt", ".safetensors", ".model"}
+        found = [
+            path.relative_to(self.folder)
+            for name in ENCODERS
+            for path in (self.folder / name).rglob("*")
+            if path.suffix in suffixes and self._is_used(path)
+        ]
+        return sorted(found)
+
+    def _is_used(self, path: Path) -> bool:
+        is_variant = ".fp16." in path.name or ".non_ema." in path.name
+        weights = path.suffix == ".safetensors" or path.name.endswith(".index.json")
+        return not weights or is_variant == (self.variant == "fp16")
+
+
+def open_model(name: str, revision: str | None = None) -> Model:
+    """Find a model by folder, Hub id or the word ``miniature``, and read its settings.
+
+    Raises:
+        ModelError: when it cannot be found or lacks a component; the message names it.
+    """
+    folder, commit = _locate(name, revision)
+    if not folder.joinpath("vae", "config.json").is_file():
+        raise ModelError(
+            f"model {name}: {folder} has no vae/config.json; expected a diffusers SDXL folder "
+            f"with {', '.join(ENCODERS)}"
+        )
+    for component in ENCODERS:
+        if not folder.joinpath(component).is_dir():
+            raise ModelError(
+                f"model {name}: {folder} has no {component}/; expected a diffusers SDXL folder "
+                f"with {', '.join(ENCODERS)}"
+            )
+    vae = _read_json(folder / "vae" / "config.json")
+    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    return Model(
+        name=name,
+        revision=commit,
+        folder=folder,
+        variant=_variant(name, folder / "vae"),
+        factor=factor,
+        channels=vae["latent_channels"],
+        scaling_factor=vae.get("scaling_factor", 0.18215),
+        shift_factor=vae.get("shift_factor") or 0.0,
+        half_is_safe=not vae.get("force_upcast", True),
+        zero_empty_prompt=_zero_empty_prompt(folder),
+        native_area=_native_area(folder, vae, factor),
+    )
+
+
+def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
+    if name == "miniature":
+        from .. import miniature
+
+        return miniature.path(), None
+    if (folder := Path(name).expanduser()).is_dir():
+        return folder.resolve(), None
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"model {name}: no such folder; give a diffusers SDXL folder or a Hub id such as "
+            "stabilityai/stable-diffusion-xl-base-1.0"
+        )
+    return _download(name, revision)
+
+
+def _download(name: str, revision: str | None) -> tuple[Path, str]:
+    """The components' files from the Hub's cache or the Hub; the commit is their folder's name."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    ignore = ["*.bin", "*.msgpack", "*.onnx*", "*openvino*"]
+    try:
+        folder = Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=list(_PATTERNS),
+                ignore_patterns=[*ignore, "*.fp16.*"],
+            )
+        )
+        if not any(path.suffix == ".safetensors" for path in folder.glob("vae/*")):
+            patterns = [f"*/*.fp16.{suffix}" for suffix in ("safetensors", "safetensors.index.json")]
+            snapshot_download(name, revision=revision, allow_patterns=patterns)
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise ModelError(
+            f"model {name}: neither a folder here nor found on the Hub: {error}"
+        ) from error
+    return folder, folder.name
+
+
+def _variant(name: str, folder: Path) -> str | None:
+    weights = [path.name for path in folder.glob("*.safetensors")]
+    if any(".fp16." not in weight for weight in weights):
+        return None
+    if weights:
+        return "fp16"
+    raise ModelError(f"model {name}: {folder} has no safetensors weights")
+
+
+def _zero_empty_prompt(folder: Path) -> bool:
+    index = folder / "model_index.json"
+    return bool(_read_json(index).get("force_zeros_for_empty_prompt", True)) if index.is_file() else True
+
+
+def _native_area(folder: Path, vae: dict[str, Any], factor: int) -> int:
+    unet = folder / "unet" / "config.json"
+    side = _read_json(unet).get("sample_size") if unet.is_file() else None
+    pixels = side * factor if side else vae.get("sample_size", 1024)
+    return int(pixels) ** 2
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise ModelError(f"{path}: expected a JSON object")
+    return data

@@ -1,0 +1,207 @@
+"""From rows to panels: decode, cut to size, and apply the operations that the recipe names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .errors import RowError
+from .fitting import crop_box, fit_image, fit_mask
+from .images import Decoded, decode_image, decode_mask
+from .layout import Layout
+from .operations import Operation, Picture
+from .recipe import Panel, Recipe
+from .sources import Row
+
+
+@dataclass(frozen=True)
+class PreparedRow:
+    """The panels of one row at their final size, and what is known of where they come from.
+
+    `panels` are uint8 [height, width, 3] by name; `narrowed` is bool [height, width], the part of
+    the target panel that is learned, or None for all of it. `original_sizes` (width, height) and
+    `crops` (left, top, right, bottom) are in px of the row's images, by panel; a crop is None
+    where an operation changed the geometry before.
+    """
+
+    key: str
+    prompt: str
+    panels: Mapping[str, NDArray[np.uint8]]
+    narrowed: NDArray[np.bool_] | None
+    original_sizes: Mapping[str, tuple[int, int]]
+    crops: Mapping[str, tuple[float, float, float, float] | None]
+
+    def without_pixels(self) -> PreparedRow:
+        """The same row once its panels are on their way, so that it can wait in little memory."""
+        return replace(self, panels={})
+
+
+@dataclass
+class _Draft:
+    """A row on its way to a `PreparedRow`; `error` ends the way."""
+
+    row: Row
+    error: RowError | None = None
+    prompt: str = ""
+    images: dict[str, Decoded] = field(default_factory=dict)
+    fitted: dict[str, Image.Image] = field(default_factory=dict)
+    pictures: dict[str, Picture] = field(default_factory=dict)
+    crops: dict[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
+
+
+def prepare_rows(
+    recipe: Recipe, layout: Layout, rows: Sequence[Row]
+) -> list[PreparedRow | RowError]:
+    """Make the panels of some rows, in order; a row that cannot be made gives its error.
+
+    Operations see the panels of all rows at once, so that those with a model run in batches.
+
+    Raises:
+        ModelError: when an operation's model cannot be loaded.
+    """
+    drafts = [_begin(recipe, layout, row) for row in rows]
+    for name, panel in recipe.panels.items():
+        for draft in _alive(drafts):
+            _cut(recipe, layout, name, panel, draft)
+        for operation in panel.apply:
+            if operation.stage == "pixels":
+                _run(operation, name, _alive(drafts))
+    return [_finish(recipe, draft) for draft in drafts]
+
+
+def seed_of(*parts: object) -> int:
+    """A seed in 0 .. 2**63 - 1 that follows from the parts, alike on every machine."""
+    text = "\0".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def _alive(drafts: Sequence[_Draft]) -> list[_Draft]:
+    return [draft for draft in drafts if draft.error is None]
+
+
+def _begin(recipe: Recipe, layout: Layout, row: Row) -> _Draft:
+    draft = _Draft(row, error=row.error)
+    if draft.error is None:
+        try:
+            draft.prompt = recipe.template.fill(row.values)
+            for column in dict.fromkeys(panel.from_ for panel in recipe.panels.values()):
+                draft.images[column] = _decode(recipe, layout, row, column)
+            _check_alignment(recipe, draft)
+        except RowError as error:
+            draft.error = error
+    return draft
+
+
+def _decode(recipe: Recipe, layout: Layout, row: Row, column: str) -> Decoded:
+    value = row.values.get(column)
+    if not isinstance(value, str | bytes | Image.Image):
+        raise RowError("read", f"column {column!r} has no image")
+    panels = [name for name, panel in recipe.panels.items() if panel.from_ == column]
+    needs_all = any(
+        recipe.masks_of(name) or any(step.stage == "geometry" for step in recipe.panels[name].apply)
+        for name in panels
+    )
+    at_least = None if needs_all else (layout.width, layout.height)
+    try:
+        return decode_image(value, background=recipe.background, at_least=at_least)
+    except RowError as error:
+        raise RowError(error.stage, f"column {column!r}: {error.reason}") from error
+
+
+def _check_alignment(recipe: Recipe, draft: _Draft) -> None:
+    """Images that must align may differ in scale, by no more than a pixel of the smaller one."""
+    for first, second in zip(recipe.align, recipe.align[1:], strict=False):
+        a, b = draft.images[first].original_size, draft.images[second].original_size
+        smaller, larger = sorted([a, b])
+        if abs(larger[1] * smaller[0] / larger[0] - smaller[1]) > 1:
+            raise RowError(
+                "decode",
+                f"columns {first!r} ({a[0]} x {a[1]} px) and {second!r} ({b[0]} x {b[1]} px) must "
+                "align but differ in shape; give images of one shape or remove them from align",
+            )
+
+
+def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft) -> None:
+    """Bring one panel to its size; panels of the same origin share the work."""
+    decoded = draft.images[panel.from_]
+    geometry = tuple(step for step in panel.apply if step.stage == "geometry")
+    try:
+        masks = {
+            column: decode_mask(_mask(draft.row, column), decoded.original_size, column=column)
+            for column in recipe.masks_of(name)
+        }
+        picture = Picture(decoded.image, masks, seed_of(recipe.seed, draft.row.key))
+        for step in geometry:
+            picture = step.apply(picture)
+    except RowError as error:
+        draft.error = error
+        return
+    size, fit = (layout.width, layout.height), recipe.fit
+    draft.crops[name] = None if geometry else crop_box(decoded.original_size, size, fit)
+    image = None if geometry else draft.fitted.get(panel.from_)
+    if image is None:
+        image = fit_image(picture.image, size, fit=fit, background=recipe.background)
+    if not geometry:
+        draft.fitted[panel.from_] = image
+    draft.pictures[name] = Picture(
+        image=image,
+        masks={c: fit_mask(mask, size, fit=fit) for c, mask in picture.masks.items()},
+        seed=seed_of(recipe.seed, draft.row.key, name),
+    )
+
+
+def _mask(row: Row, column: str) -> str | bytes | Image.Image:
+    value = row.values.get(column)
+    if not isinstance(value, str | bytes | Image.Image):
+        raise RowError("mask", f"column {column!r} has no mask")
+    return value
+
+
+def _run(operation: Operation, panel: str, drafts: Sequence[_Draft]) -> None:
+    """Apply one operation to a panel of all rows; when the batch fails, find the rows that do."""
+    if not drafts:
+        return
+    try:
+        pictures = operation.apply_batch([draft.pictures[panel] for draft in drafts])
+    except RowError as error:
+        if len(drafts) > 1:
+            for draft in drafts:
+                _run(operation, panel, [draft])
+        else:
+            drafts[0].error = RowError(error.stage, f"panel {panel!r}: {error.reason}")
+        return
+    for draft, picture in zip(drafts, pictures, strict=True):
+        if picture.image.size != draft.pictures[panel].image.size:
+            raise TypeError(
+                f"operation {operation.name!r} changed the size of a picture from "
+                f"{draft.pictures[panel].image.size} to {picture.image.size}; "
+                'only an operation with stage = "geometry" may'
+            )
+        draft.pictures[panel] = picture
+
+
+def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
+    narrowed = None
+    if draft.error is None and recipe.target.mask is not None:
+        mask = draft.pictures[recipe.target.panels[0]].masks[recipe.target.mask]
+        narrowed = np.asarray(mask) > 0
+        if not narrowed.any():
+            reason = f"mask {recipe.target.mask!r} leaves nothing of the target; paint it white"
+            draft.error = RowError("mask", reason)
+    if draft.error is not None:
+        return draft.error
+    return PreparedRow(
+        key=draft.row.key,
+        prompt=draft.prompt,
+        panels={name: np.asarray(picture.image) for name, picture in draft.pictures.items()},
+        narrowed=narrowed,
+        original_sizes={
+            name: draft.images[panel.from_].original_size for name, panel in recipe.panels.items()
+        },
+        crops=draft.crops,
+    )

@@ -1,0 +1,144 @@
+"""Which rows go into which shard, and which shards have to be made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from .files import shard_path
+from .index import ShardHeader, read_header, read_index
+from .layout import Layout
+from .recipe import Recipe
+from .shard import ShardJob
+
+#: Rows that a message about stale shards names before it counts the rest.
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rows of a source, cut into consecutive shards.
+
+    `rows` has the string columns ``key`` and ``stamp``, and what the source needs to read them; it
+    may be memory-mapped. `fingerprint` is the dataset's.
+    """
+
+    recipe: Recipe
+    recipe_folder: Path
+    layout: Layout
+    rows: pa.Table
+    fingerprint: str
+    output: Path
+
+    @property
+    def shards(self) -> int:
+        """How many shards the rows make."""
+        return -(-self.rows.num_rows // self.recipe.samples_per_shard)
+
+    def shard_rows(self, number: int) -> pa.Table:
+        """The rows of a shard."""
+        size = self.recipe.samples_per_shard
+        return self.rows.slice(number * size, size)
+
+    def shard_fingerprint(self, number: int) -> str:
+        """What shapes the bytes of a shard: the dataset's fingerprint, and its rows' stamps."""
+        rows = self.shard_rows(number)
+        found = hashlib.sha256(f"{self.fingerprint} {number}\n".encode())
+        for column in ("key", "stamp"):
+            found.update("\n".join(rows[column].to_pylist()).encode())
+            found.update(b"\n\n")
+        return found.hexdigest()
+
+    def job(self, number: int, token: str) -> ShardJob:
+        """The job that makes a shard, ready to travel to another process."""
+        return ShardJob(
+            number=number,
+            fingerprint=self.shard_fingerprint(number),
+            first_row=number * self.recipe.samples_per_shard,
+            rows=_compact(self.shard_rows(number)),
+            recipe=self.recipe.model_dump(mode="json", by_alias=True),
+            recipe_folder=self.recipe_folder,
+            layout=self.layout,
+            output=self.output,
+            token=token,
+        )
+
+
+def _compact(rows: pa.Table) -> pa.Table:
+    """A copy of a slice: pickled as it is, a slice takes all of its table's memory along."""
+    return rows.take(pa.array(range(rows.num_rows), pa.int64()))
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """A shard that has to be made, and why; no reason where it was never made."""
+
+    number: int
+    reason: str | None = None
+
+
+def outdated_shards(plan: Plan) -> Iterator[Outdated]:
+    """The shards of the plan that are missing, incomplete, or made from other rows."""
+    for number in range(plan.shards):
+        path = shard_path(plan.output, number, ".parquet")
+        if not path.exists():
+            yield Outdated(number)
+            continue
+        header = read_header(path)
+        if header is None:
+            yield Outdated(number, "its index is damaged")
+        elif header.fingerprint != plan.shard_fingerprint(number):
+            yield Outdated(number, _explain(plan, number, header))
+        elif damage := _missing_file(plan.output, header):
+            yield Outdated(number, damage)
+
+
+def remove_surplus(plan: Plan) -> list[int]:
+    """Delete the shards that lie behind the plan's last, indexes first; their numbers."""
+    numbers = []
+    for index in sorted(shard_path(plan.output, 0, "").parent.glob("*.parquet")):
+        if index.stem.isdigit() and int(index.stem) >= plan.shards:
+            numbers.append(int(index.stem))
+            for suffix in (".parquet", ".tar", ".text.safetensors"):
+                shard_path(plan.output, numbers[-1], suffix).unlink(missing_ok=True)
+    return numbers
+
+
+def _missing_file(output: Path, header: ShardHeader) -> str | None:
+    """What the size on disk says; only `verify` reads the bytes."""
+    for suffix, name in ((".tar", "tar"), (".text.safetensors", "text")):
+        path = shard_path(output, header.number, suffix)
+        if (record := header.files.get(name)) is None:
+            continue
+        if not path.exists():
+            return f"{path.name} is missing"
+        if path.stat().st_size != record.size:
+            return f"{path.name} has {path.stat().st_size} bytes instead of {record.size}"
+    return None
+
+
+def _explain(plan: Plan, number: int, header: ShardHeader) -> str:
+    """Which rows of a shard differ from those that it was made from."""
+    index = read_index(shard_path(plan.output, number, ".parquet"))
+    old = dict(zip(index["source"].to_pylist(), index["stamp"].to_pylist(), strict=True))
+    old |= {rejection.source: rejection.stamp for rejection in header.rejected}
+    rows = plan.shard_rows(number)
+    new = dict(zip(rows["key"].to_pylist(), rows["stamp"].to_pylist(), strict=True))
+    changes = [
+        *(f"{key} changed ({_what(old[key], new[key])})" for key in new if key in old and old[key] != new[key]),
+        *(f"{key} is new here" for key in new if key not in old),
+        *(f"{key} is gone from here" for key in old if key not in new),
+    ]
+    rest = f" and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+    return ", ".join(changes[:_NAMED]) + rest or "the order of its rows changed"
+
+
+def _what(old: str, new: str) -> str:
+    """The parts of two stamps that differ: ``image``."""
+    before, after = ({part.partition("=")[::2] for part in stamp.split()} for stamp in (old, new))
+    return ", ".join(sorted({name for name, _ in before ^ after}))
+

@@ -1,0 +1,76 @@
+"""Small pictures of canvases, for people."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from .files import write_whole
+from .layout import Box, Layout
+
+#: px of a preview's longer side
+PREVIEW_SIDE = 384
+_COLUMNS, _GAP, _CAPTION, _FRAME = 3, 12, 22, 3
+_TARGET_COLOUR = (230, 90, 30)
+
+
+def encode_preview(canvas: NDArray[np.uint8]) -> bytes:
+    """A canvas, uint8 [H, W, 3], as a small WebP of at most `PREVIEW_SIDE` px."""
+    image = Image.fromarray(canvas)
+    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=85, method=2)
+    return buffer.getvalue()
+
+
+def write_sheet(
+    path: Path, previews: Sequence[tuple[bytes, str]], layout: Layout, targets: Sequence[str]
+) -> None:
+    """A contact sheet of previews, each with its prompt below and a frame around its target."""
+    images = [Image.open(io.BytesIO(data)).convert("RGB") for data, _ in previews]
+    width, height = images[0].size
+    columns = min(_COLUMNS, len(images))
+    rows = -(-len(images) // columns)
+    sheet = Image.new(
+        "RGB",
+        (columns * (width + _GAP) + _GAP, rows * (height + _CAPTION + _GAP) + _GAP),
+        (255, 255, 255),
+    )
+    boxes = [box for target in targets for box in layout.boxes(target)]
+    scale = width / layout.canvas_size[0]
+    for number, (image, (_, prompt)) in enumerate(zip(images, previews, strict=True)):
+        left = _GAP + number % columns * (width + _GAP)
+        top = _GAP + number // columns * (height + _CAPTION + _GAP)
+        sheet.paste(_framed(image, boxes, scale), (left, top))
+        ImageDraw.Draw(sheet).text(
+            (left, top + height + 4), _shortened(prompt, width), fill=(60, 60, 60), font=_font()
+        )
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    write_whole(path, buffer.getvalue())
+
+
+def _framed(image: Image.Image, boxes: Sequence[Box], scale: float) -> Image.Image:
+    draw = ImageDraw.Draw(image)
+    for box in boxes:
+        right, bottom = box.left + box.width, box.top + box.height
+        corners = [round(value * scale) for value in (box.left, box.top, right, bottom)]
+        corners[2:] = [value - 1 for value in corners[2:]]
+        draw.rectangle(corners, outline=_TARGET_COLOUR, width=_FRAME)
+    return image
+
+
+def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(12)
+
+
+def _shortened(text: str, width: int) -> str:
+    font = _font()
+    while text and font.getlength(text) > width:
+        text = text[:-2].rstrip() + "…"
+    return text

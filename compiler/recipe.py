@@ -1,0 +1,244 @@
+"""What a task is: where its images come from, how panels are made, and how they lie on the canvas.
+
+A recipe is plain data. Reading one from YAML, with overrides and with errors that name the line,
+is `recipe_file`'s job.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from .operations import OPERATIONS, Operation, dump_operation, parse_operation
+from .operations.colour import Colour
+from .prompt import PromptTemplate
+from .sources import AnySource, Columns
+from .strict import Strict, suggest
+
+
+def _read_operation(value: Any) -> Operation:
+    if isinstance(value, Operation):
+        return value
+    try:
+        return parse_operation(value)
+    except ValidationError as error:
+        name = next(iter(value)) if isinstance(value, dict) else value
+        problems = [
+            ".".join(map(str, (name, *e["loc"], *([e["ctx"]["key"]] if "key" in e.get("ctx", {}) else []))))
+            + f": {e['msg']}"
+            for e in error.errors()
+        ]
+        raise ValueError("; ".join(problems)) from error
+
+
+def operation_schema() -> dict[str, Any]:
+    """The JSON Schema of a step of ``apply``: a name, or a name with its options."""
+    with_options = [
+        {
+            "type": "object",
+            "properties": {name: operation.model_json_schema()},
+            "required": [name],
+            "additionalProperties": False,
+        }
+        for name, operation in sorted(OPERATIONS.items())
+    ]
+    return {"anyOf": [{"enum": sorted(OPERATIONS)}, *with_options]}
+
+
+def _check_prompt(text: str) -> str:
+    PromptTemplate.parse(text)
+    return text
+
+
+AnyOperation = Annotated[
+    Operation,
+    BeforeValidator(_read_operation),
+    PlainSerializer(dump_operation),
+    WithJsonSchema({"$ref": "#/$defs/Operation"}),
+]
+
+
+class Panel(Strict):
+    """A part of the canvas: a column of the source, and what is done to it."""
+
+    from_: str = Field(alias="from", description="The source's column that the panel shows.")
+    apply: tuple[AnyOperation, ...] = Field(
+        default=(), description="Operations in the order in which they are applied."
+    )
+
+
+class PanelSize(Strict):
+    """The size of every panel of the canvas, in px."""
+
+    width: int = Field(ge=8, le=8192)
+    height: int = Field(ge=8, le=8192)
+
+
+class Target(Strict):
+    """The panels that are learned; everything else on the canvas is context."""
+
+    panels: tuple[str, ...] = Field(min_length=1)
+    mask: str | None = Field(
+        default=None,
+        description="A mask column that narrows the target: only where it is white is learned.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_short_forms(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"panels": (data,)}
+        if isinstance(data, list | tuple):
+            return {"panels": tuple(data)}
+        if isinstance(data, dict) and "panel" in data:
+            rest = {key: value for key, value in data.items() if key != "panel"}
+            return {"panels": (data["panel"],), **rest}
+        return data
+
+
+_TARGET_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        {
+            "type": "object",
+            "properties": {"panel": {"type": "string"}, "mask": {"type": "string"}},
+            "required": ["panel"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+class Recipe(Strict):
+    """One task, from its source to the shape of its samples."""
+
+    task: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="A short name; the dataset is data/TASK unless --output says otherwise.",
+    )
+    source: AnySource = Field(description="Where the rows come from.")
+    panels: dict[str, Panel] = Field(min_length=1, description="The panels by name.")
+    layout: tuple[tuple[str, ...], ...] = Field(
+        min_length=1, description="Rows of panel names, as the canvas looks."
+    )
+    target: Annotated[Target, WithJsonSchema(_TARGET_SCHEMA)] = Field(
+        description="The panel that is learned: a name, several, or a panel with a mask column."
+    )
+    prompt: Annotated[str, AfterValidator(_check_prompt)] = Field(
+        default="", description="Text with columns in braces: {caption} or {caption|default}."
+    )
+    model: str = Field(
+        default="miniature", description="A diffusers SDXL folder, a Hub id, or `miniature`."
+    )
+    revision: str | None = Field(default=None, description="Branch, tag or commit on the Hub.")
+    panel_size: Literal["auto"] | PanelSize = Field(
+        default="auto", description="`auto` brings the canvas to the model's native area."
+    )
+    fit: Literal["cover", "contain", "stretch"] = Field(
+        default="cover", description="How an image of another shape fills its panel."
+    )
+    background: Colour = Field(
+        default=(255, 255, 255), description="Behind transparency and around contained images."
+    )
+    align: tuple[str, ...] = Field(
+        default=(), description="Columns whose images show the same scene and get the same crop."
+    )
+    latent: Literal["mean", "sample"] = Field(
+        default="mean", description="The mean of the VAE's distribution, or a seeded sample of it."
+    )
+    operations: tuple[str, ...] = Field(
+        default=(), description="Python files, relative to the recipe, that register operations."
+    )
+    seed: int = Field(default=0, ge=0, description="Everything random follows from it.")
+    limit: int | None = Field(default=None, ge=1, description="Compile only the first rows.")
+    samples_per_shard: int = Field(default=256, ge=1, le=100_000)
+    max_rejected: float = Field(
+        default=0.01, ge=0, le=1, description="The run fails above this share of rejected rows."
+    )
+
+    @model_validator(mode="after")
+    def _check_layout(self) -> Recipe:
+        names = [name for row in self.layout for name in row]
+        for number, row in enumerate(self.layout, start=1):
+            if not row or len(row) != len(self.layout[0]):
+                raise ValueError(
+                    f"layout: row {number} has {len(row)} panels and row 1 has "
+                    f"{len(self.layout[0])}; all rows need the same number"
+                )
+            for name in row:
+                if name not in self.panels:
+                    raise ValueError(
+                        f"layout: row {number} names an unknown panel {name!r}; "
+                        f"{suggest(name, self.panels)}"
+                    )
+        for name in self.panels:
+            if name not in names:
+                raise ValueError(f"panels.{name}: the layout does not show this panel; add it there or remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Recipe:
+        names = [name for row in self.layout for name in row]
+        for name in self.target.panels:
+            if names.count(name) != 1 or self.target.panels.count(name) != 1:
+                found = f"is there {names.count(name)} times" if name in names else "is not in the layout"
+                raise ValueError(
+                    f"target: panel {name!r} {found}; a target is in the layout exactly once; "
+                    f"{suggest(name, dict.fromkeys(names))}"
+                )
+        if len(names) == len(self.target.panels):
+            raise ValueError("target: every panel is a target; leave at least one as context")
+        if self.target.mask is not None and len(self.target.panels) > 1:
+            raise ValueError("target: a mask narrows one panel; give a single panel")
+        return self
+
+    @model_validator(mode="after")
+    def _check_align(self) -> Recipe:
+        columns = {panel.from_ for panel in self.panels.values()}
+        for name in self.align:
+            if name not in columns:
+                raise ValueError(
+                    f"align: no panel is made from a column {name!r}; {suggest(name, columns)}"
+                )
+        return self
+
+    @property
+    def template(self) -> PromptTemplate:
+        """The prompt, parsed."""
+        return PromptTemplate.parse(self.prompt)
+
+    def masks_of(self, panel: str) -> tuple[str, ...]:
+        """The mask columns that a panel needs, for its operations or as the target's mask."""
+        columns = [c for step in self.panels[panel].apply for c in step.mask_columns()]
+        if self.target.mask is not None and panel in self.target.panels:
+            columns.append(self.target.mask)
+        return tuple(dict.fromkeys(columns))
+
+    @property
+    def columns(self) -> Columns:
+        """Everything that is read from the source."""
+        images = [panel.from_ for panel in self.panels.values()]
+        masks = [column for name in self.panels for column in self.masks_of(name)]
+        texts = {field.column: field.default for field in self.template.fields}
+        return Columns(
+            images=tuple(dict.fromkeys([*images, *masks])),
+            texts=tuple(texts),
+            optional_texts=tuple(name for name, default in texts.items() if default is not None),
+        )
+
+
+def recipe_schema() -> dict[str, Any]:
+    """The JSON Schema by which editors complete and check a recipe."""
+    schema = Recipe.model_json_schema()
+    schema["$defs"]["Operation"] = operation_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "onepic recipe"} | schema

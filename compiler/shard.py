@@ -1,0 +1,270 @@
+"""The shard job: a pure function from a slice of the plan to a shard on disk.
+
+Whoever schedules it gives it a `PanelEncoder`; nothing it writes depends on where it runs, on what
+else runs, or on how often it was started.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .embeddings import Embeddings
+from .errors import RowError
+from .index import Rejection, ShardHeader
+from .layout import Layout, assemble_latents, assemble_pixels, target_mask
+from .panels import PreparedRow, prepare_rows, seed_of
+from .preview import encode_preview
+from .recipe import Recipe
+from .recipe_file import recipe_from_data
+from .sizes import batch_size
+from .sources import Row
+from .writer import Sample, ShardWriter
+
+#: Rows that are prepared together; operations with a model see batches of at most this size.
+CHUNK = 16
+#: Batches of a shard that may be on their way through the encoder at once.
+WINDOW = 2
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Pending(Protocol[T_co]):
+    """Something that an encoder will give."""
+
+    def done(self) -> bool:
+        """Whether `result` would return at once."""
+        ...
+
+    def result(self) -> T_co:
+        """Wait for it."""
+        ...
+
+
+class PanelEncoder(Protocol):
+    """Encodes panels and prompts, here or elsewhere; see `encoder.Encoder` for the arguments."""
+
+    def panels(
+        self, pixels: NDArray[np.uint8], seeds: Sequence[int]
+    ) -> Pending[list[NDArray[np.float16] | None]]:
+        """Begin to encode a batch of panels."""
+        ...
+
+    def prompts(self, prompts: Sequence[str]) -> Pending[Embeddings]:
+        """Begin to encode prompts."""
+        ...
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """All that a shard is made from; plain data that can travel to another machine.
+
+    `rows` is a slice of the scanned source that begins at row `first_row`; `recipe` is the recipe's
+    plain data and `recipe_folder` where its files are.
+    """
+
+    number: int
+    fingerprint: str
+    first_row: int
+    rows: pa.Table
+    recipe: Mapping[str, Any]
+    recipe_folder: Path
+    layout: Layout
+    output: Path
+    token: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Rows of a shard that were prepared since the last report."""
+
+    number: int
+    rows: int
+
+
+class PanelQueue:
+    """The distinct panels of a shard on their way through the encoder, in batches of one size."""
+
+    def __init__(self, encoder: PanelEncoder, layout: Layout, seed: int) -> None:
+        self._encoder, self._seed = encoder, seed
+        self._size = batch_size(layout.width, layout.height)
+        self._waiting: dict[bytes, NDArray[np.uint8]] = {}
+        self._sent: deque[tuple[list[bytes], Pending[list[NDArray[np.float16] | None]]]] = deque()
+        self._latents: dict[bytes, NDArray[np.float16] | None] = {}
+        self._known: set[bytes] = set()
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct panels were added."""
+        return len(self._known)
+
+    def add(self, pixels: NDArray[np.uint8]) -> bytes:
+        """Queue a panel, uint8 [height, width, 3], unless an equal one was; its content's digest.
+
+        Waits while `WINDOW` batches are on their way, so that memory stays bounded.
+        """
+        digest = hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
+        if digest not in self._known:
+            self._known.add(digest)
+            self._waiting[digest] = pixels
+            if len(self._waiting) == self._size:
+                self.send()
+        return digest
+
+    def send(self) -> None:
+        """Send what waits to the encoder, as one batch."""
+        if not self._waiting:
+            return
+        while len(self._sent) >= WINDOW:
+            self._receive()
+        digests = list(self._waiting)
+        seeds = [seed_of(self._seed, digest.hex()) for digest in digests]
+        batch = np.stack(list(self._waiting.values()))
+        self._sent.append((digests, self._encoder.panels(batch, seeds)))
+        self._waiting = {}
+
+    def is_ready(self, digest: bytes) -> bool:
+        """Whether a panel's latents are there."""
+        while self._sent and self._sent[0][1].done():
+            self._receive()
+        return digest in self._latents
+
+    def latents(self, digest: bytes) -> NDArray[np.float16] | None:
+        """A panel's latents [C, h, w], waiting for them; None where they are not finite."""
+        while digest not in self._latents:
+            self._receive()
+        return self._latents[digest]
+
+    def _receive(self) -> None:
+        digests, pending = self._sent.popleft()
+        self._latents.update(zip(digests, pending.result(), strict=True))
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A prepared row whose panels are being encoded; its pixels are already let go."""
+
+    number: int
+    stamp: str
+    row: PreparedRow
+    digests: Mapping[str, bytes]
+    preview: bytes
+
+
+def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | ShardHeader]:
+    """Compile one shard; yields its progress, and its header when it is complete on disk.
+
+    Raises:
+        OSError: when the shard cannot be written.
+        ModelError: when an operation's model cannot be loaded.
+        RunError: when another run has taken over the output folder.
+    """
+    recipe = recipe_from_data(job.recipe, job.recipe_folder)
+    queue = PanelQueue(encoder, job.layout, recipe.seed)
+    waiting: deque[_Waiting] = deque()
+    rejected: list[Rejection] = []
+    with ShardWriter(job.output, job.number, job.token) as writer:
+        for chunk in _chunks(job, recipe):
+            for number, row, outcome in chunk:
+                stamp = job.rows["stamp"][number - job.first_row].as_py()
+                if isinstance(outcome, RowError):
+                    rejected.append(_rejection(number, row.key, stamp, outcome))
+                else:
+                    waiting.append(_enqueue(job.layout, queue, number, stamp, outcome))
+            while waiting and all(queue.is_ready(d) for d in waiting[0].digests.values()):
+                _write(job, recipe, queue, writer, rejected, waiting.popleft())
+            yield Progress(job.number, len(chunk))
+        queue.send()
+        while waiting:
+            _write(job, recipe, queue, writer, rejected, waiting.popleft())
+        embeddings = encoder.prompts(writer.prompts).result() if writer.samples else None
+        panels = writer.samples * len(job.layout.panels), queue.distinct
+        rejected.sort(key=lambda rejection: rejection.key)
+        yield writer.complete(job.fingerprint, embeddings, rejected, panels)
+
+
+def sample_key(number: int) -> str:
+    """The name of row `number` in the tars: its digits, as webdataset splits names at a dot."""
+    return f"{number:09d}"
+
+
+def _chunks(
+    job: ShardJob, recipe: Recipe
+) -> Iterator[list[tuple[int, Row, PreparedRow | RowError]]]:
+    """Rows with their numbers and what became of them, some at a time."""
+    for start in range(0, job.rows.num_rows, CHUNK):
+        part = job.rows.slice(start, CHUNK)
+        rows = list(recipe.source.read(part, recipe.columns))
+        outcomes = prepare_rows(recipe, job.layout, rows)
+        first = job.first_row + start
+        yield list(zip(range(first, first + len(rows)), rows, outcomes, strict=True))
+
+
+def _enqueue(
+    layout: Layout, queue: PanelQueue, number: int, stamp: str, row: PreparedRow
+) -> _Waiting:
+    digests = {name: queue.add(row.panels[name]) for name in layout.panels}
+    preview = encode_preview(assemble_pixels(layout, row.panels))
+    return _Waiting(number, stamp, row.without_pixels(), digests, preview)
+
+
+def _write(
+    job: ShardJob,
+    recipe: Recipe,
+    queue: PanelQueue,
+    writer: ShardWriter,
+    rejected: list[Rejection],
+    waiting: _Waiting,
+) -> None:
+    """Put a sample together from its panels' latents, or reject it where one is not finite."""
+    latents = {name: queue.latents(digest) for name, digest in waiting.digests.items()}
+    finite = {name: latent for name, latent in latents.items() if latent is not None}
+    row = waiting.row
+    if len(finite) < len(latents):
+        broken = ", ".join(sorted(set(latents) - set(finite)))
+        error = RowError("encode", f"the VAE gives NaN or infinity for: {broken}")
+        rejected.append(_rejection(waiting.number, row.key, waiting.stamp, error))
+        return
+    writer.add(
+        Sample(
+            key=sample_key(waiting.number),
+            source=row.key,
+            stamp=waiting.stamp,
+            prompt=row.prompt,
+            latents=assemble_latents(job.layout, finite),
+            mask=target_mask(job.layout, recipe.target.panels, row.narrowed),
+            preview=waiting.preview,
+            metadata=_metadata(job.layout, recipe, row),
+        )
+    )
+
+
+def _metadata(layout: Layout, recipe: Recipe, row: PreparedRow) -> dict[str, Any]:
+    """A sample's JSON; boxes are [left, top, width, height] in px of the canvas."""
+    panels = {
+        name: {
+            "boxes": [box.as_list() for box in layout.boxes(name)],
+            "original_size": list(row.original_sizes[name]),
+            "crop": crop and [round(value, 3) for value in crop],
+        }
+        for name, crop in ((name, row.crops[name]) for name in layout.panels)
+    }
+    targets = [box.as_list() for name in recipe.target.panels for box in layout.boxes(name)]
+    return {
+        "source": row.key,
+        "canvas_size": list(layout.canvas_size),
+        "panels": panels,
+        "target_boxes": targets,
+    }
+
+
+def _rejection(number: int, source: str, stamp: str, error: RowError) -> Rejection:
+    return Rejection(sample_key(number), source, stamp, error.stage, error.reason)

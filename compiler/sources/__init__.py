@@ -1,0 +1,39 @@
+"""Where the rows come from: photographs, folders, tables, Hugging Face datasets, WebDataset tars.
+
+A source is found by its ``kind``. `base` says what each offers; `infer` reads the short form that
+commands take.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .base import Columns, Row, Source, StampKind, Value
+from .folder import FolderSource
+from .huggingface import HuggingFaceSource
+from .infer import infer_source
+from .photos import PhotosSource
+from .table import TableSource
+from .tars import WebDatasetSource
+
+AnySource = Annotated[
+    PhotosSource | FolderSource | TableSource | HuggingFaceSource | WebDatasetSource,
+    Field(discriminator="kind"),
+]
+
+__all__ = [
+    "AnySource",
+    "Columns",
+    "FolderSource",
+    "HuggingFaceSource",
+    "PhotosSource",
+    "Row",
+    "Source",
+    "StampKind",
+    "TableSource",
+    "Value",
+    "WebDatasetSource",
+    "infer_source",
+]

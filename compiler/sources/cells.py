@@ -1,0 +1,90 @@
+"""Cells of tables: which are texts, which are images, and the stamps of rows made of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import RowError
+from .base import Columns, StampKind, Value
+from .places import file_stamp, inside, is_url, short_sha256
+
+
+def image_cell(value: Any, folder: str, column: str) -> str | bytes:
+    """An image cell as bytes or as a place; relative paths lie in `folder`.
+
+    Raises:
+        RowError: when the cell is empty or is no image.
+    """
+    if isinstance(value, Mapping):
+        content, path = value.get("bytes"), value.get("path")
+        value = path if content is None else content
+    if isinstance(value, str) and value:
+        return inside(folder, value)
+    if isinstance(value, bytes):
+        return value
+    found = "nothing" if value in (None, "") else f"{type(value).__name__} {value!r:.40}"
+    raise RowError("read", f"the column {column!r} holds {found}; expected a path or bytes")
+
+
+def text_cell(value: Any, column: str) -> Value:
+    """A cell that can fill a prompt.
+
+    Raises:
+        RowError: when it is a list or anything else that is not a single value.
+    """
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    found = f"{type(value).__name__} {value!r:.40}"
+    raise RowError("read", f"the column {column!r} holds {found}; expected a single text")
+
+
+def values_of_cells(cells: Mapping[str, Any], columns: Columns, folder: str) -> dict[str, Value]:
+    """A row's values from a table's cells; columns that the table lacks are left out.
+
+    Raises:
+        RowError: when a cell is not what its column needs.
+    """
+    images = {name: image_cell(cells.get(name), folder, name) for name in columns.images}
+    texts = {name: text_cell(cells[name], name) for name in columns.only_texts if name in cells}
+    return {**images, **texts}
+
+
+def cell_stamps(values: Sequence[Any], folder: str, how: StampKind) -> list[str]:
+    """The stamps of one image column: of the files at its paths, or of its bytes.
+
+    A URL is ``remote`` unless the stamp is a checksum: asking a server about every image would
+    take longer than compiling them.
+    """
+    stamps = []
+    for value in values:
+        if isinstance(value, Mapping):
+            value = value.get("path") if value.get("bytes") is None else value["bytes"]
+        if isinstance(value, bytes):
+            stamps.append(short_sha256(value))
+        elif isinstance(value, str) and value:
+            place = inside(folder, value)
+            remote = how == "stat" and is_url(place)
+            stamps.append("remote" if remote else file_stamp(place, how))
+        else:
+            stamps.append("missing")
+    return stamps
+
+
+def content_stamps(columns: Sequence[Sequence[Any]], length: int) -> list[str]:
+    """Eight hexadecimal digits for what each row's cells say: an edited caption gives others."""
+    if not columns:
+        return [_digest(())] * length
+    return [_digest(cells) for cells in zip(*columns, strict=True)]
+
+
+def join_stamps(images: dict[str, list[str]], content: list[str]) -> list[str]:
+    """``image=18231@1719832000000000000 row=5f3a90c1`` for each row."""
+    named = [[f"{name}={stamp}" for stamp in stamps] for name, stamps in images.items()]
+    rows = [f"row={digest}" for digest in content]
+    return [" ".join(parts) for parts in zip(*named, rows, strict=True)]
+
+
+def _digest(cells: tuple[Any, ...]) -> str:
+    return hashlib.blake2b(repr(cells).encode("utf-8", "replace"), digest_size=4).hexdigest()

@@ -1,0 +1,137 @@
+"""A table as a source: CSV, JSON Lines or Parquet, with paths of images or their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from ..errors import RowError, SourceError
+from .base import Columns, Row, Source, StampKind, Value
+from .cells import cell_stamps, content_stamps, join_stamps, values_of_cells
+from .lines import Cells, LineBatch, read_csv, read_json_lines
+from .mapped import check_keys, map_batches
+from .parquet import ParquetRows, read_parquet_rows
+from .places import file_stamp, inside, parent, resolve, suffix_of
+
+_LINE_FORMATS = {
+    "csv": read_csv,
+    "tsv": read_csv,
+    "jsonl": read_json_lines,
+    "ndjson": read_json_lines,
+}
+TABLE_SUFFIXES = (*_LINE_FORMATS, "parquet")
+
+
+class TableSource(Source):
+    """Rows of a CSV, JSON Lines or Parquet file.
+
+    Image columns hold paths relative to the table's folder, absolute paths or URLs; in Parquet also
+    bytes, or the structs of bytes and path that the Hugging Face Hub's viewer writes. Stamps cover
+    the row's cells and the files at its paths; images inside a Parquet file are new as soon as
+    that file is (unless stamps are checksums), and URLs are taken to never change.
+
+    Parquet is read by row groups: with images inside, keep to some hundred rows a group.
+    """
+
+    kind: Literal["table"] = "table"
+    path: str = Field(description="A .csv, .tsv, .jsonl, .ndjson or .parquet file, or its URL.")
+    key: str | None = Field(
+        default=None, description="The column that names rows; by default their numbers do."
+    )
+
+    def scan(self, columns: Columns, base: Path) -> pa.Table:
+        """List the table's rows; see `Source.scan`."""
+        place = resolve(self.path, base)
+        suffix = suffix_of(place)
+        _check_file(place, suffix)
+        if suffix == "parquet":
+            parquet = ParquetRows(place, columns, self.key, self.stamp)
+            table = map_batches(parquet.schema, parquet.batches())
+        else:
+            lines = _LINE_FORMATS[suffix](place, columns, self.key)
+            table = map_batches(
+                _schema(columns), _line_rows(lines, columns, self.key, place, self.stamp)
+            )
+        if not len(table):
+            raise SourceError(f"{place}: has no rows")
+        if self.key is not None:
+            _check_key_column(table["key"], self.key, place)
+        return table
+
+    def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:
+        """Read the rows of a slice; see `Source.read`."""
+        if "row_group" in rows.column_names:
+            yield from read_parquet_rows(rows, columns)
+            return
+        for row in rows.to_pylist():
+            yield Row.reading(row["key"], partial(_read_values, row, columns))
+
+
+def _check_file(place: str, suffix: str) -> None:
+    if suffix not in TABLE_SUFFIXES:
+        known = ", ".join(f".{name}" for name in TABLE_SUFFIXES)
+        raise SourceError(f"{place}: not a table by its suffix; expected one of {known}")
+    try:
+        stamp = file_stamp(place, "stat")
+    except Exception as error:  # each remote file system has errors of its own
+        raise SourceError(f"{place}: cannot be read: {error}") from error
+    if stamp == "missing":
+        raise SourceError(f"{place}: no such file; expected a table")
+    if stamp.startswith("0@"):
+        raise SourceError(f"{place}: the file is empty (0 bytes); expected a table")
+
+
+def _check_key_column(keys: pa.ChunkedArray, column: str, place: str) -> None:
+    start = 0
+    for chunk in keys.chunks:
+        if chunk.null_count:
+            row = start + chunk.is_null().index(True).as_py()
+            raise SourceError(f"{place}: the key column {column!r} is empty in row {row} (from 0)")
+        start += len(chunk)
+    check_keys(keys, place)
+
+
+def _schema(columns: Columns) -> pa.Schema:
+    texts = ("key", "stamp", "error", *(f"@{name}" for name in columns.names))
+    return pa.schema([(name, pa.string()) for name in texts])
+
+
+def _read_values(row: dict[str, Any], columns: Columns) -> dict[str, Value]:
+    if row["error"]:
+        raise RowError("read", row["error"])
+    return values_of_cells({n: row[f"@{n}"] for n in columns.names}, columns, "/")
+
+
+def _line_rows(
+    batches: Iterator[LineBatch], columns: Columns, key: str | None, place: str, how: StampKind
+) -> Iterator[pa.RecordBatch]:
+    """Rows with keys, stamps and absolute places, for batches of cells."""
+    folder, start = parent(place), 0
+    for batch in batches:
+        length = len(batch.errors)
+        keys: Cells = [*map(str, range(start, start + length))]
+        if key is not None:
+            keys = [text or None for text in batch.cells[key]]
+        nothing: Cells = [None] * length
+        stamps = _line_stamps(batch, columns, folder, how)
+        cells = [_absolute(batch.cells[name], folder) for name in columns.images]
+        cells += [batch.cells.get(name, nothing) for name in columns.only_texts]
+        yield pa.record_batch([keys, stamps, batch.errors, *cells], schema=_schema(columns))
+        start += length
+
+
+def _line_stamps(batch: LineBatch, columns: Columns, folder: str, how: StampKind) -> list[str]:
+    images = {name: cell_stamps(batch.cells[name], folder, how) for name in columns.images}
+    # A path is part of the row as long as its file is known by size and time only.
+    covered = [*(columns.images if how == "stat" else ()), *columns.only_texts]
+    content = [batch.cells[name] for name in covered if name in batch.cells]
+    return join_stamps(images, content_stamps(content, len(batch.errors)))
+
+
+def _absolute(paths: Cells, folder: str) -> Cells:
+    return [inside(folder, path) if path else None for path in paths]

@@ -1,0 +1,1 @@
+"""Fills the target panel of a new canvas."""
