@@ -1,0 +1,267 @@
+"""Awkward files: what each decodes to, or the reason that it is refused with."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onepic.compiler.errors import RowError
+from onepic.compiler.images import Decoded, decode_image, decode_mask
+from PIL import Image, ImageCms
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def decode(value: Any, **options: Any) -> Decoded:
+    return decode_image(value, background=WHITE, **options)
+
+
+def refusal(value: Any, stage: str = "decode") -> str:
+    with pytest.raises(RowError) as caught:
+        decode(value)
+    assert caught.value.stage == stage
+    return caught.value.reason
+
+
+def halves(
+    left: Any, right: Any, mode: str = "RGB", size: tuple[int, int] = (16, 8)
+) -> Image.Image:
+    image = Image.new(mode, size, left)
+    image.paste(right, (size[0] // 2, 0, *size))
+    return image
+
+
+def pixel(decoded: Decoded, x: int = 0, y: int = 0) -> Any:
+    assert decoded.image.mode == "RGB"
+    return decoded.image.getpixel((x, y))
+
+
+def close(found: Any, expected: Any, by: int = 3) -> bool:
+    difference = np.asarray(found).astype(int) - np.asarray(expected)
+    return bool(np.abs(difference).max() <= by)
+
+
+def test_path_bytes_url_and_image_decode_to_the_same(picture: Any, tmp_path: Path) -> None:
+    image, file = picture(), tmp_path / "a.png"
+    image.save(file)
+    for value in (str(file), file.read_bytes(), file.as_uri(), image):
+        assert decode(value) == Decoded(image, (64, 48))
+
+
+def test_a_file_may_lie_about_its_format(picture: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode(picture(), "JPEG"))
+    assert decode(str(tmp_path / "a.png")).image.size == (64, 48)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(picture: Any, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = decode(encode(picture(64, 48), exif=exif))
+    turned = orientation >= 5
+    assert upright.image.size == upright.original_size == ((48, 64) if turned else (64, 48))
+
+
+def test_exif_orientation_6_turns_clockwise() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    decoded = decode(encode(halves(RED, BLUE), exif=exif))
+    assert (pixel(decoded, 0, 0), pixel(decoded, 0, 15)) == (RED, BLUE)
+
+
+def test_broken_exif_is_ignored(picture: Any) -> None:
+    decoded = decode(encode(picture(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"))
+    assert decoded.image.size == (64, 48)
+
+
+def test_cmyk_jpeg() -> None:
+    data = encode(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95)
+    assert close(pixel(decode(data)), RED, by=6)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (257, 1), (32896, 128), (65535, 255)])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_not_clipped(kind: str, value: int, expected: int) -> None:
+    image = Image.fromarray(np.full((8, 8), value, np.uint16))
+    assert pixel(decode(encode(image, kind))) == (expected,) * 3
+
+
+def test_grey_values_beyond_16_bits_and_floats_are_refused() -> None:
+    wide = Image.fromarray(np.full((8, 8), 70_000, np.int32))
+    assert "70000" in refusal(encode(wide, "TIFF"))
+    assert "floats" in refusal(encode(Image.new("F", (8, 8), 0.5), "TIFF"))
+
+
+def test_palette_with_transparency_shows_the_background() -> None:
+    image = Image.new("P", (16, 8), 0)
+    image.putpalette([*RED, *BLUE])
+    image.paste(1, (8, 0, 16, 8))
+    decoded = decode(encode(image, transparency=1))
+    assert (pixel(decoded), pixel(decoded, 15)) == (RED, WHITE)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("LA", (100, 0), WHITE),
+        ("LA", (100, 255), (100, 100, 100)),
+        ("RGBA", (255, 0, 0, 51), (255, 204, 204)),
+        ("L", 7, (7, 7, 7)),
+        ("1", 1, WHITE),
+        ("RGBa", (0, 0, 0, 0), WHITE),
+        ("La", (0, 0), WHITE),
+        ("YCbCr", (0, 128, 128), (0, 0, 0)),
+    ],
+)
+def test_every_mode_becomes_rgb_over_the_background(mode: str, colour: Any, expected: Any) -> None:
+    assert pixel(decode(Image.new(mode, (8, 8), colour))) == expected
+
+
+def test_a_transparent_colour_without_alpha() -> None:
+    decoded = decode(encode(halves(RED, GREEN), transparency=GREEN))
+    assert (pixel(decoded), pixel(decoded, 15)) == (RED, WHITE)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
+def test_an_animation_shows_its_first_frame(kind: str) -> None:
+    first, second = Image.new("RGB", (32, 32), RED), Image.new("RGB", (32, 32), BLUE)
+    data = encode(first, kind, save_all=True, append_images=[second])
+    assert close(pixel(decode(data)), RED)
+
+
+def test_an_srgb_profile_changes_nothing(picture: Any) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = picture()
+    assert close(decode(encode(image, icc_profile=profile)).image, image, by=1)
+    grey = image.convert("L")
+    assert close(decode(encode(grey, icc_profile=profile)).image, grey.convert("RGB"), by=1)
+
+
+def matrix_profile() -> bytes:
+    """The sRGB profile with its red and blue primaries exchanged."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+
+
+def test_colours_are_converted_by_the_profile() -> None:
+    transparent = Image.new("RGBA", (8, 8), (0, 0, 255, 255))
+    for image in (Image.new("RGB", (8, 8), BLUE), transparent):
+        assert close(pixel(decode(encode(image, icc_profile=matrix_profile()))), RED)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [b"not a profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()],
+)
+def test_a_broken_or_unsuitable_profile_is_ignored(profile: bytes) -> None:
+    assert pixel(decode(encode(Image.new("RGB", (8, 8), RED), icc_profile=profile))) == RED
+
+
+def test_an_rgb_profile_in_a_cmyk_file_is_ignored() -> None:
+    image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    assert close(pixel(decode(encode(image, "TIFF", icc_profile=matrix_profile()))), RED)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
+def test_a_truncated_file_is_refused_by_name_and_size(picture: Any, kind: str) -> None:
+    data = encode(picture(200, 150), kind)
+    reason = refusal(data[: len(data) // 2])
+    assert "complete file" in reason or "not an image" in reason
+    if kind == "JPEG":
+        assert reason.startswith("JPEG image of 200x150 px is truncated")
+
+
+def test_what_is_not_an_image_is_described(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    for content, found in [
+        (b"", "the file is empty"),
+        (b"<!DOCTYPE html><p>404", "web page"),
+        (b"hello\n", "text ('hello\\n')"),
+        (b"\0\1\2\3", "00 01 02 03"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n", "text"),
+    ]:
+        file.write_bytes(content)
+        reason = refusal(str(file))
+        assert reason.startswith(f"{file}: not an image")
+        assert found in reason
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    assert "No such file" in refusal(str(tmp_path / "a.png"), "read")
+    assert "directory" in refusal(str(tmp_path), "read")
+    assert "cannot be read" in refusal((tmp_path / "a.png").as_uri(), "read")
+    assert "found nothing" in refusal(None, "read")
+
+
+def png_header(width: int, height: int) -> bytes:
+    header = struct.pack(">4s2I5B", b"IHDR", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+    )
+
+
+def test_a_decompression_bomb_is_refused_from_its_header() -> None:
+    reason = refusal(png_header(30_000, 30_000) + b"\0\0\0\0IDAT")
+    assert "900000000 px" in reason
+    assert "178956970" in reason
+
+
+def test_an_image_of_one_pixel_is_refused() -> None:
+    assert "1x1 px is too small" in refusal(encode(Image.new("RGB", (1, 1))))
+    assert "at least 8 px" in refusal(Image.new("RGB", (7, 100)))
+
+
+@pytest.mark.parametrize(
+    ("size", "needed", "expected"),
+    [
+        ((256, 128), (64, 32), (64, 32)),
+        ((256, 128), (65, 32), (128, 64)),
+        ((255, 128), (64, 32), (255, 128)),
+        ((256, 128), (256, 129), (256, 128)),
+    ],
+)
+def test_a_jpeg_is_reduced_only_by_a_factor_without_rest(
+    picture: Any, size: Any, needed: Any, expected: Any
+) -> None:
+    decoded = decode(encode(picture(*size), "JPEG"), at_least=needed)
+    assert (decoded.image.size, decoded.original_size) == (expected, size)
+
+
+def test_a_turned_jpeg_is_reduced_to_its_upright_need(picture: Any) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    decoded = decode(encode(picture(256, 128), "JPEG", exif=exif), at_least=(32, 64))
+    assert (decoded.image.size, decoded.original_size) == ((32, 64), (128, 256))
+
+
+def test_a_mask_is_black_or_white() -> None:
+    mask = decode_mask(encode(halves(127, 128, "L")), (16, 8), column="hole")
+    assert (mask.mode, mask.getpixel((0, 0)), mask.getpixel((15, 0))) == ("L", 0, 255)
+    clear = decode_mask(halves((255, 255, 255, 0), WHITE, "RGBA"), (16, 8), column="hole")
+    assert (clear.getpixel((0, 0)), clear.getpixel((15, 0))) == (0, 255)
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    with pytest.raises(RowError, match="mask hole is 16x8 px but its image is 8x16 px") as caught:
+        decode_mask(halves(0, 255, "L"), (8, 16), column="hole")
+    assert caught.value.stage == "mask"
+
+
+def test_a_mask_that_is_no_image_says_which_mask() -> None:
+    with pytest.raises(RowError, match="mask hole: not an image") as caught:
+        decode_mask(b"text", (8, 16), column="hole")
+    assert caught.value.stage == "decode"
