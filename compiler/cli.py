@@ -49,9 +49,7 @@ def compile_command(
         str | None,
         typer.Option(help="A folder of images, a table, tars, a Hub id, or the word photos."),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A diffusers SDXL folder or a Hub id.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="A diffusers SDXL folder or a Hub id.")] = None,
     output: Annotated[
         Path | None, typer.Option(help="The dataset's folder.", show_default="data/TASK")
     ] = None,
@@ -143,7 +141,7 @@ def _compile(
     print("\n".join(_describe(recipe, summary)))
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
@@ -154,7 +152,9 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
     if summary.made:
         rate = totals["samples"] / summary.seconds if summary.made == totals["shards"] else None
         speed = f" ({rate:.1f} samples/s)" if rate else ""
-        lines.append(f"made {summary.made} of {totals['shards']} shards in {summary.seconds:.1f} s{speed}")
+        lines.append(
+            f"made {summary.made} of {totals['shards']} shards in {summary.seconds:.1f} s{speed}"
+        )
     else:
         lines.append(f"nothing to do: {totals['shards']} shards are up to date")
     saved = 1 - totals["distinct_panels"] / max(1, totals["panels"])
@@ -166,7 +166,9 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
     if totals["rejected"]:
         lines.append(f"rejected: {totals['rejected']} rows, see {output / REJECTED}")
     if totals["cut_prompts"]:
-        lines.append(f"prompts: {totals['cut_prompts']} are longer than the text encoders take and were cut")
+        lines.append(
+            f"prompts: {totals['cut_prompts']} are longer than the text encoders take and were cut"
+        )
     return [*lines, f"next: onepic-train {output}"]
 
 

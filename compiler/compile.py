@@ -18,7 +18,17 @@ from .dataset import open_dataset, read_info
 from .embeddings import Embeddings
 from .engine import EncoderSettings, open_engine
 from .errors import OutputError, RecipeError, RunError
-from .files import CANVASES, DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, shard_path, to_json, write_whole
+from .files import (
+    CANVASES,
+    DATASET,
+    NULL_PROMPT,
+    REJECTED,
+    SHARDS,
+    STATE,
+    shard_path,
+    to_json,
+    write_whole,
+)
 from .fingerprint import Checksums, differences, fingerprint_parts
 from .index import Rejection, ShardHeader, read_header
 from .info import count, describe
@@ -67,7 +77,7 @@ def compile_dataset(
     output: Path | None = None,
     *,
     recipe_folder: Path = Path(),
-    scheduling: Scheduling = Scheduling(),  # noqa: B008 - frozen
+    scheduling: Scheduling = Scheduling(),
     report: Report | None = None,
 ) -> Summary:
     """Compile a recipe, or what is missing of it, into `output` (default: ``data/TASK``).
@@ -269,7 +279,8 @@ def _check_rejected(recipe: Recipe, summary: Summary) -> None:
         first = "\n".join(f"  {row.source}: {row.reason}" for row in summary.rejected[:5])
         raise RunError(
             f"{rejected} of {rejected + samples} rows were rejected ({share:.1%}), more than "
-            f"max_rejected allows ({recipe.max_rejected:.1%}); {samples} samples are kept\n{first}\n"
+            f"max_rejected allows ({recipe.max_rejected:.1%}); {samples} samples are kept\n"
+            f"{first}\n"
             f"all of them, with reasons: {summary.output / REJECTED}"
         )
 

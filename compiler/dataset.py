@@ -51,7 +51,9 @@ class Dataset:
     def __init__(self, path: Path, info: dict[str, Any]) -> None:
         self.path = path
         self.info = info
-        self._ends = list(accumulate(header.samples for header in self.headers()))
+        headers = list(self.headers())
+        self._fingerprints = [header.fingerprint for header in headers]
+        self._ends = list(accumulate(header.samples for header in headers))
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -62,7 +64,7 @@ class Dataset:
         number %= len(self)
         shard = bisect.bisect_right(self._ends, number)
         row = number - (self._ends[shard - 1] if shard else 0)
-        return _read_sample(_open_shard(self.path, shard), row)
+        return _read_sample(_open_shard(self.path, shard, self._fingerprints[shard]), row)
 
     def __iter__(self) -> Iterator[DatasetSample]:
         return (self[number] for number in range(len(self)))
@@ -115,7 +117,9 @@ def open_dataset(path: str | Path) -> Dataset:
     folder = Path(path).expanduser()
     info = read_info(folder)
     if info is None:
-        raise DatasetError(f"{folder}: no {DATASET} there; expected a folder made by onepic-compile")
+        raise DatasetError(
+            f"{folder}: no {DATASET} there; expected a folder made by onepic-compile"
+        )
     if info["format_version"] > FORMAT_VERSION:
         raise DatasetError(
             f"{folder}: format version {info['format_version']} is newer than this onepic reads "
@@ -155,7 +159,8 @@ class _Shard:
 
 
 @lru_cache(maxsize=64)
-def _open_shard(folder: Path, number: int) -> _Shard:
+def _open_shard(folder: Path, number: int, fingerprint: str) -> _Shard:  # noqa: ARG001
+    """Map a shard; the fingerprint tells the cache a shard from one that replaced it."""
     tar_path, text_path = (
         shard_path(folder, number, suffix) for suffix in (".tar", ".text.safetensors")
     )
@@ -164,13 +169,18 @@ def _open_shard(folder: Path, number: int) -> _Shard:
             tar = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         text = load_file(text_path)
     except (OSError, ValueError, SafetensorError) as error:
-        raise DatasetError(f"{tar_path}: cannot be read ({error}); compile again to restore it") from error
+        raise DatasetError(
+            f"{tar_path}: cannot be read ({error}); compile again to restore it"
+        ) from error
     index = read_index(shard_path(folder, number, ".parquet"))
     return _Shard(index, tar, text["hidden"], text["pooled"])
 
 
 def _read_sample(shard: _Shard, row: int) -> DatasetSample:
-    entry = {name: column[row].as_py() for name, column in zip(shard.index.column_names, shard.index.columns, strict=True)}
+    entry = {
+        name: column[row].as_py()
+        for name, column in zip(shard.index.column_names, shard.index.columns, strict=True)
+    }
 
     def member(name: str) -> memoryview:
         start = entry[f"{name}_offset"]

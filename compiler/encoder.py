@@ -8,12 +8,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from diffusers.utils import logging as diffusers_logging
 from numpy.typing import NDArray
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from .embeddings import Embeddings
 from .errors import ModelError
 from .model import Model
+
 
 class Encoder:
     """A model's VAE and text encoders on one device; the text encoders load on first use."""
@@ -77,9 +80,7 @@ class Encoder:
             torch.set_num_threads(self.threads)
 
     @torch.inference_mode()
-    def _encode(
-        self, pixels: NDArray[np.uint8], seeds: Sequence[int]
-    ) -> NDArray[np.float16]:
+    def _encode(self, pixels: NDArray[np.uint8], seeds: Sequence[int]) -> NDArray[np.float16]:
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
         batch = batch.permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1
         batch = batch.contiguous(memory_format=torch.channels_last)
@@ -93,9 +94,7 @@ class Encoder:
         array: NDArray[np.float16] = latents.half().cpu().contiguous().numpy()
         return array
 
-    def _encode_in_full(
-        self, pixels: NDArray[np.uint8], seed: int
-    ) -> NDArray[np.float16] | None:
+    def _encode_in_full(self, pixels: NDArray[np.uint8], seed: int) -> NDArray[np.float16] | None:
         dtype = self.vae.dtype
         if dtype == torch.float32:
             return None
@@ -122,7 +121,11 @@ class Encoder:
             lengths = [len(ids) for ids in tokenizer(prompts).input_ids]
             cut = [before or length > limit for before, length in zip(cut, lengths, strict=True)]
             tokens = tokenizer(
-                prompts, padding="max_length", max_length=limit, truncation=True, return_tensors="pt"
+                prompts,
+                padding="max_length",
+                max_length=limit,
+                truncation=True,
+                return_tensors="pt",
             )
             output = encoder(tokens.input_ids.to(self.device), output_hidden_states=True)
             states.append(output.hidden_states[-2])
@@ -137,6 +140,9 @@ def _load(cls: Any, model: Model, component: str, dtype: torch.dtype | None = No
         options["torch_dtype"] = options.pop("dtype")
     if dtype is not None:
         options["use_safetensors"] = True
+    # Their bars for loading a file would break into ours.
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     try:
         loaded = cls.from_pretrained(model.folder / component, **options)
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -58,7 +58,7 @@ def fingerprint_parts(
     """
     plain = recipe.model_dump(mode="json", by_alias=True)
     steps = [step for panel in recipe.panels.values() for step in panel.apply]
-    return {
+    parts = {
         "format_version": FORMAT_VERSION,
         "recipe": {key: value for key, value in plain.items() if key not in _WITHOUT_EFFECT},
         "operations": {step.name: step.version for step in steps},
@@ -69,6 +69,9 @@ def fingerprint_parts(
         "dtype": "float16",
         "batch_pixels": BATCH_PIXELS,
     }
+    # As dataset.json gives them back: lists for tuples.
+    plain_parts: dict[str, Any] = json.loads(json.dumps(parts))
+    return plain_parts
 
 
 def _operation_models(

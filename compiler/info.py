@@ -61,7 +61,17 @@ def describe(
 def count(headers: Iterable[ShardHeader]) -> dict[str, int]:
     """The totals over a dataset's shards; `bytes` are those of tars and embeddings."""
     totals = dict.fromkeys(
-        ("shards", "samples", "rejected", "panels", "distinct_panels", "prompts", "cut_prompts", "bytes"), 0
+        (
+            "shards",
+            "samples",
+            "rejected",
+            "panels",
+            "distinct_panels",
+            "prompts",
+            "cut_prompts",
+            "bytes",
+        ),
+        0,
     )
     for header in headers:
         totals["shards"] += 1

@@ -105,15 +105,15 @@ def cells_touched(mask: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
     """[H, W] px to [H/factor, W/factor] cells: true where any pixel of the cell is."""
     height, width = mask.shape
     blocks = mask.reshape(height // factor, factor, width // factor, factor)
-    touched: NDArray[np.bool_] = blocks.any(axis=(1, 3))
-    return touched
+    return np.asarray(blocks.any(axis=(1, 3)))
 
 
 def target_mask(
     layout: Layout, targets: Sequence[str], narrowed: NDArray[np.bool_] | None = None
 ) -> NDArray[np.uint8]:
-    """m of the paper, in latent cells: uint8 [1, H/factor, W/factor], 1 where noise is added.
+    """The mask m of the paper: uint8 [1, H/factor, W/factor] in latent cells.
 
+    It is 1 where noise is added and the loss is taken (equations 1 to 3).
     `narrowed`, [height, width] px of a panel, leaves only its true part of the target panels.
     """
     width, height = layout.latent_size

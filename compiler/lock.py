@@ -13,7 +13,7 @@ from pathlib import Path
 from .errors import OutputError, RunError
 from .files import STATE
 
-_TOKEN = "run"
+_RUN = "run"
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def locked(output: Path) -> Iterator[str]:
     try:
         _take(handle, output)
         token = secrets.token_hex(8)
-        (folder / _TOKEN).write_text(token)
+        (folder / _RUN).write_text(token)
         yield token
     finally:
         os.close(handle)
@@ -58,6 +58,6 @@ def check_token(output: Path, token: str) -> None:
     Raises:
         RunError: when another run has begun since.
     """
-    current = (output / STATE / _TOKEN).read_text()
+    current = (output / STATE / _RUN).read_text()
     if current != token:
         raise RunError(f"{output}: another run has taken over; this worker stops")

@@ -117,7 +117,9 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
             )
         )
         if not any(path.suffix == ".safetensors" for path in folder.glob("vae/*")):
-            patterns = [f"*/*.fp16.{suffix}" for suffix in ("safetensors", "safetensors.index.json")]
+            patterns = [
+                f"*/*.fp16.{suffix}" for suffix in ("safetensors", "safetensors.index.json")
+            ]
             snapshot_download(name, revision=revision, allow_patterns=patterns)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise ModelError(
@@ -137,7 +139,11 @@ def _variant(name: str, folder: Path) -> str | None:
 
 def _zero_empty_prompt(folder: Path) -> bool:
     index = folder / "model_index.json"
-    return bool(_read_json(index).get("force_zeros_for_empty_prompt", True)) if index.is_file() else True
+    return (
+        bool(_read_json(index).get("force_zeros_for_empty_prompt", True))
+        if index.is_file()
+        else True
+    )
 
 
 def _native_area(folder: Path, vae: dict[str, Any], factor: int) -> int:

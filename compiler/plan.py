@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,8 @@ class Plan:
     @property
     def shards(self) -> int:
         """How many shards the rows make."""
-        return -(-self.rows.num_rows // self.recipe.samples_per_shard)
+        rows: int = self.rows.num_rows
+        return math.ceil(rows / self.recipe.samples_per_shard)
 
     def shard_rows(self, number: int) -> pa.Table:
         """The rows of a shard."""
@@ -129,7 +131,11 @@ def _explain(plan: Plan, number: int, header: ShardHeader) -> str:
     rows = plan.shard_rows(number)
     new = dict(zip(rows["key"].to_pylist(), rows["stamp"].to_pylist(), strict=True))
     changes = [
-        *(f"{key} changed ({_what(old[key], new[key])})" for key in new if key in old and old[key] != new[key]),
+        *(
+            f"{key} changed ({_what(old[key], new[key])})"
+            for key in new
+            if key in old and old[key] != new[key]
+        ),
         *(f"{key} is new here" for key in new if key not in old),
         *(f"{key} is gone from here" for key in old if key not in new),
     ]
@@ -141,4 +147,3 @@ def _what(old: str, new: str) -> str:
     """The parts of two stamps that differ: ``image``."""
     before, after = ({part.partition("=")[::2] for part in stamp.split()} for stamp in (old, new))
     return ", ".join(sorted({name for name, _ in before ^ after}))
-

@@ -43,8 +43,8 @@ class PromptTemplate:
                 parts.append(PromptField(match.group(1).strip(), match.group(2)))
             else:
                 raise ValueError(
-                    f"{match.group()!r} at character {match.start() + 1} is not a column in braces; "
-                    "write {column} or {column|default}, and {{ for a brace"
+                    f"{match.group()!r} at character {match.start() + 1} is not a column in "
+                    "braces; write {column} or {column|default}, and {{ for a brace"
                 )
         return cls(tuple(part for part in (*parts, text[end:]) if part))
 

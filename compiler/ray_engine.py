@@ -81,9 +81,7 @@ def _compile(job: ShardJob, actor: Any) -> Iterator[Event]:
 class RayEngine:
     """Runs shard jobs on a Ray cluster, or on one that it starts on this machine."""
 
-    def __init__(
-        self, settings: EncoderSettings, *, workers: int, address: str | None
-    ) -> None:
+    def __init__(self, settings: EncoderSettings, *, workers: int, address: str | None) -> None:
         self._workers = workers
         self._started = not ray.is_initialized()
         if self._started:
@@ -171,7 +169,9 @@ def _cause(error: BaseException) -> BaseException:
     """The innermost error, as the job raised it."""
     while isinstance(error, ray.exceptions.RayTaskError) and error.cause is not None:
         error = error.cause
-    return error if isinstance(error, OnepicError | OSError) else RunError(f"a worker failed: {error}")
+    return (
+        error if isinstance(error, OnepicError | OSError) else RunError(f"a worker failed: {error}")
+    )
 
 
 def _next_event(stream: Any) -> Event | None:

@@ -33,7 +33,12 @@ def _read_operation(value: Any) -> Operation:
     except ValidationError as error:
         name = next(iter(value)) if isinstance(value, dict) else value
         problems = [
-            ".".join(map(str, (name, *e["loc"], *([e["ctx"]["key"]] if "key" in e.get("ctx", {}) else []))))
+            ".".join(
+                map(
+                    str,
+                    (name, *e["loc"], *([e["ctx"]["key"]] if "key" in e.get("ctx", {}) else [])),
+                )
+            )
             + f": {e['msg']}"
             for e in error.errors()
         ]
@@ -183,7 +188,9 @@ class Recipe(Strict):
                     )
         for name in self.panels:
             if name not in names:
-                raise ValueError(f"panels.{name}: the layout does not show this panel; add it there or remove it")
+                raise ValueError(
+                    f"panels.{name}: the layout does not show this panel; add it there or remove it"
+                )
         return self
 
     @model_validator(mode="after")
@@ -191,7 +198,11 @@ class Recipe(Strict):
         names = [name for row in self.layout for name in row]
         for name in self.target.panels:
             if names.count(name) != 1 or self.target.panels.count(name) != 1:
-                found = f"is there {names.count(name)} times" if name in names else "is not in the layout"
+                found = (
+                    f"is there {names.count(name)} times"
+                    if name in names
+                    else "is not in the layout"
+                )
                 raise ValueError(
                     f"target: panel {name!r} {found}; a target is in the layout exactly once; "
                     f"{suggest(name, dict.fromkeys(names))}"
@@ -241,4 +252,7 @@ def recipe_schema() -> dict[str, Any]:
     """The JSON Schema by which editors complete and check a recipe."""
     schema = Recipe.model_json_schema()
     schema["$defs"]["Operation"] = operation_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "onepic recipe"} | schema
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "onepic recipe",
+    } | schema

@@ -111,7 +111,7 @@ class PanelQueue:
 
         Waits while `WINDOW` batches are on their way, so that memory stays bounded.
         """
-        digest = hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
+        digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
         if digest not in self._known:
             self._known.add(digest)
             self._waiting[digest] = pixels

@@ -26,7 +26,9 @@ def check_panel_size(width: int, height: int, factor: int) -> None:
         ValueError: proposing the nearest size whose sides are multiples of `factor`.
     """
     if width % factor or height % factor:
-        nearest = " x ".join(str(max(factor, round(side / factor) * factor)) for side in (width, height))
+        nearest = " x ".join(
+            str(max(factor, round(side / factor) * factor)) for side in (width, height)
+        )
         raise ValueError(
             f"panel size {width} x {height} px is not a multiple of the VAE's factor {factor}; "
             f"the nearest that is: {nearest}"

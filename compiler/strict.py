@@ -32,5 +32,7 @@ class Strict(BaseModel):
             for key in data:
                 if key not in accepted:
                     message = f"unknown key; {suggest(str(key), known)}"
-                    raise PydanticCustomError("unknown_key", "{message}", {"key": key, "message": message})
+                    raise PydanticCustomError(
+                        "unknown_key", "{message}", {"key": key, "message": message}
+                    )
         return data

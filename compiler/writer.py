@@ -89,7 +89,7 @@ class ShardWriter:
             "webp": ("webp", sample.preview),
         }
         channels, height, width = sample.latents.shape
-        row = {"key": sample.key, "source": sample.source, "stamp": sample.stamp}
+        row: dict[str, Any] = {"key": sample.key, "source": sample.source, "stamp": sample.stamp}
         row |= {"prompt": sample.prompt, "prompt_row": prompt_row}
         row |= {"channels": channels, "height": height, "width": width}
         for name, (extension, data) in members.items():
@@ -135,9 +135,15 @@ class ShardWriter:
         check_token(self._output, self._token)
         index = shard_path(self._output, self._number, ".parquet")
         index.unlink(missing_ok=True)
-        if files:
-            settle(self._tar_path, shard_path(self._output, self._number, ".tar"))
-            settle(self._text_path, shard_path(self._output, self._number, ".text.safetensors"))
+        for name, temporary, suffix in (
+            ("tar", self._tar_path, ".tar"),
+            ("text", self._text_path, ".text.safetensors"),
+        ):
+            final = shard_path(self._output, self._number, suffix)
+            if name in files:
+                settle(temporary, final)
+            else:
+                final.unlink(missing_ok=True)
         write_index(self._index_path, index, header, self._rows)
         return header
 

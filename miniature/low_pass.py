@@ -8,6 +8,8 @@ Training adds the detail.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
@@ -42,8 +44,8 @@ def start_as_low_pass(vae: AutoencoderKL) -> None:
     vae.decoder.conv_out.weight *= _slope(vae.decode(latents).sample, pixels)
 
 
-def _carry(module: nn.Module) -> None:
-    """Let the carried channels pass a module unchanged, and silence what would be added."""
+def _carry(module: Any) -> None:
+    """Let the carried channels pass a module of diffusers unchanged; silence what it would add."""
     kind = type(module).__name__
     if kind == "ResnetBlock2D":
         _zero(module.conv2)
@@ -57,12 +59,12 @@ def _carry(module: nn.Module) -> None:
         _identity(module.conv, _TENT)
 
 
-def _zero(layer: nn.Conv2d | nn.Linear) -> None:
+def _zero(layer: Any) -> None:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
 
 
-def _identity(conv: nn.Conv2d, kernel: Tensor) -> None:
+def _identity(conv: Any, kernel: Tensor) -> None:
     """Each carried channel passes alone, through `kernel`."""
     conv.weight[:CARRIED] = 0
     conv.bias[:CARRIED] = 0
@@ -70,7 +72,7 @@ def _identity(conv: nn.Conv2d, kernel: Tensor) -> None:
         conv.weight[channel, channel] = kernel
 
 
-def _spread(conv: nn.Conv2d) -> None:
+def _spread(conv: Any) -> None:
     """From the first three input channels to the carried ones."""
     conv.weight[:CARRIED] = 0
     conv.bias[:CARRIED] = 0
@@ -80,7 +82,7 @@ def _spread(conv: nn.Conv2d) -> None:
     conv.bias[6], conv.bias[7] = _CONSTANT, -_CONSTANT
 
 
-def _gather(conv: nn.Conv2d) -> None:
+def _gather(conv: Any) -> None:
     """Undo the activation before the last convolution: silu(x) - silu(-x) = x."""
     conv.weight[:3] *= 0.02
     conv.bias[:3] = 0

@@ -1,6 +1,6 @@
 """Train the bundled VAE: an AutoencoderKL of SDXL's shape, small enough to ship.
 
-    python -m onepic.miniature.train_vae --output build/vae --minutes 90
+    python -m onepic.miniature.train_vae --output build/vae --minutes 45
 
 It learns from the photographs of scikit-image that are not held out, and writes a diffusers
 folder. Stopped at any time, the same command goes on from its last checkpoint.
@@ -13,6 +13,7 @@ import json
 import math
 import time
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -155,56 +156,93 @@ def update_average(average: AutoencoderKL, vae: AutoencoderKL, step: int) -> Non
             mean.lerp_(value, 1 - decay)
 
 
+@dataclass
+class Training:
+    """What a checkpoint holds: the weights, their average, the optimizer and how far they came."""
+
+    vae: AutoencoderKL
+    average: AutoencoderKL
+    optimizer: MatrixOptimizer
+    step: int = 0
+    seconds: float = 0.0
+
+    def save(self, path: Path) -> None:
+        """Write the state to `path`, whole or not at all."""
+        state = {
+            "vae": self.vae.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": [part.state_dict() for part in self.optimizer.parts],
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        torch.save(state, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from the state in `path`."""
+        state = torch.load(path, weights_only=True, map_location=self.vae.device)
+        self.vae.load_state_dict(state["vae"])
+        self.average.load_state_dict(state["average"])
+        for part, saved in zip(self.optimizer.parts, state["optimizer"], strict=True):
+            part.load_state_dict(saved)
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def start_training(device: str) -> Training:
+    """The untrained VAE, its average and its optimizer."""
+    torch.manual_seed(0)
+    vae = new_vae().to(device, memory_format=torch.channels_last)
+    return Training(vae, deepcopy(vae).requires_grad_(False), MatrixOptimizer(vae))
+
+
+def report(training: Training, losses: list[float], held_out: dict[str, Tensor]) -> str:
+    """A line for the curve: the recent loss and the PSNR of each held-out photograph."""
+    figures = {name: psnr(reconstruct(training.average, x), x) for name, x in held_out.items()}
+    figures |= {"minutes": training.seconds / 60, "loss": float(np.mean(losses))}
+    rounded = {name: round(figure, 3) for name, figure in figures.items()}
+    return json.dumps({"step": training.step} | rounded)
+
+
 def train(output: Path, minutes: float, batch_size: int, size: int) -> None:
     """Train until `minutes` of training are over; checkpoints and the curve lie in `output`."""
-    torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    vae = new_vae().to(device, memory_format=torch.channels_last)
-    average = deepcopy(vae).requires_grad_(False)
-    optimizer = MatrixOptimizer(vae)
-    checkpoint, curve = output / "checkpoint.pt", output / "curve.jsonl"
+    training = start_training(device)
+    checkpoint = output / "checkpoint.pt"
     output.mkdir(parents=True, exist_ok=True)
-    step, spent = 0, 0.0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True, map_location=device)
-        vae.load_state_dict(state["vae"])
-        average.load_state_dict(state["average"])
-        for part, saved in zip(optimizer.parts, state["optimizer"], strict=True):
-            part.load_state_dict(saved)
-        step, spent = state["step"], state["spent"]
-
+        training.load(checkpoint)
     photographs = [read_photograph(p) for p in PHOTOGRAPHS if not p.held_out]
     held_out = {name: pixels.to(device) for name, pixels in held_out_pictures().items()}
-    rng = np.random.default_rng(step)
+    rng = np.random.default_rng(training.step)
     losses: list[float] = []
-    began = time.monotonic() - spent
-    while (spent := time.monotonic() - began) < minutes * 60:
-        rate = learning_rate(spent / (minutes * 60))
+    began = time.monotonic() - training.seconds
+    while (progress := (time.monotonic() - began) / (minutes * 60)) < 1:
         pixels = draw_batch(photographs, rng, batch_size, size).to(device)
-        losses.append(train_step(vae, optimizer, pixels, rate))
-        step += 1
-        update_average(average, vae, step)
-        if step % 250 == 0:
-            state = {"vae": vae.state_dict(), "average": average.state_dict()}
-            state |= {"optimizer": [part.state_dict() for part in optimizer.parts], "step": step, "spent": spent}
-            torch.save(state, checkpoint.with_suffix(".new"))
-            checkpoint.with_suffix(".new").replace(checkpoint)
-            figures = {name: psnr(reconstruct(average, x), x) for name, x in held_out.items()}
-            entry = {"step": step, "minutes": round(spent / 60, 2), "loss": np.mean(losses[-250:])}
-            line = json.dumps(entry | {name: round(value, 3) for name, value in figures.items()})
-            with curve.open("a") as file:
+        losses.append(train_step(training.vae, training.optimizer, pixels, learning_rate(progress)))
+        training.step += 1
+        update_average(training.average, training.vae, training.step)
+        if training.step % 250 == 0:
+            training.seconds = time.monotonic() - began
+            training.save(checkpoint)
+            line = report(training, losses[-250:], held_out)
+            with (output / "curve.jsonl").open("a") as file:
                 file.write(line + "\n")
             print(line, flush=True)
-    average = average.cpu().float()
-    average.register_to_config(scaling_factor=round(1 / latent_deviation(average, photographs), 5))
-    average.half().to(memory_format=torch.contiguous_format).save_pretrained(output / "vae")
+    export(training.average, photographs, output / "vae")
+
+
+def export(vae: AutoencoderKL, photographs: list[Image.Image], folder: Path) -> None:
+    """Write the diffusers folder: float16 weights, and the scale that gives latents variance 1."""
+    vae = vae.cpu().float()
+    vae.register_to_config(scaling_factor=round(1 / latent_deviation(vae, photographs), 5))
+    vae.half().to(memory_format=torch.contiguous_format).save_pretrained(folder)
 
 
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description="Train the VAE of the miniature.")
     parser.add_argument("--output", type=Path, default=Path("build/vae"))
-    parser.add_argument("--minutes", type=float, default=90)
+    parser.add_argument("--minutes", type=float, default=45)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--size", type=int, default=128, help="side of a training crop in px")
     options = parser.parse_args()

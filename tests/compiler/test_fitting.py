@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onepic.compiler.fitting import Fit, crop_box, fit_image, fit_mask, panel_box, resize
 from PIL import Image
+
+from onepic.compiler.fitting import Fit, crop_box, fit_image, fit_mask, panel_box, resize
 
 SIDE = st.integers(8, 4000)
 SIZE = st.tuples(SIDE, SIDE)

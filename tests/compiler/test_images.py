@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
+
 from onepic.compiler.errors import RowError
 from onepic.compiler.images import Decoded, decode_image, decode_mask
-from PIL import Image, ImageCms
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

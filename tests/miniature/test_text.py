@@ -12,10 +12,11 @@ import torch
 from diffusers import DDPMScheduler, StableDiffusionXLPipeline
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
 from onepic.miniature import path
 from onepic.miniature.captions import corpus, fill_in
 from onepic.miniature.make_text import SCHEDULER, make_text
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 TOKENIZERS = {
     name: CLIPTokenizer.from_pretrained(path() / name) for name in ("tokenizer", "tokenizer_2")

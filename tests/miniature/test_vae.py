@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from PIL import Image
+from safetensors import safe_open
+
 from onepic.compiler.sources.photographs import PHOTOGRAPHS
 from onepic.miniature import path
 from onepic.miniature.augment import draw_batch, random_crop
@@ -20,8 +23,6 @@ from onepic.miniature.train_vae import (
     read_photograph,
     reconstruct,
 )
-from PIL import Image
-from safetensors import safe_open
 
 WEIGHTS = Path("vae", "diffusion_pytorch_model.safetensors")
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from onepic.compiler.errors import RowError
 from onepic.compiler.operations import OPERATIONS, Picture, parse_operation
-from PIL import Image
 
 
 def marked(picture: Any, box: tuple[int, int, int, int] | None) -> Picture:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from onepic.compiler.errors import ModelError, RowError
 from onepic.compiler.operations import Picture, parse_operation
 from onepic.compiler.operations.depth import _to_grey, load_estimator
 from onepic.compiler.operations.detector import load_detector
-from PIL import Image
 
 
 @pytest.fixture(scope="module")

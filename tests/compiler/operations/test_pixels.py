@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onepic.compiler.errors import RowError
-from onepic.compiler.operations import OPERATIONS, Picture, parse_operation
 from PIL import Image
 from pydantic import ValidationError
+
+from onepic.compiler.errors import RowError
+from onepic.compiler.operations import OPERATIONS, Picture, parse_operation
 
 WITHOUT_MODEL = ["blur", "downsample", "grayscale", "invert", "jpeg", "noise"]
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from pydantic import ValidationError
+
 from onepic.compiler.errors import RecipeError
 from onepic.compiler.operations import (
     OPERATIONS,
@@ -16,8 +19,6 @@ from onepic.compiler.operations import (
     load_operations_file,
     parse_operation,
 )
-from PIL import Image
-from pydantic import ValidationError
 
 SEPIA = '''
 from typing import ClassVar

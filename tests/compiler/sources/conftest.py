@@ -9,8 +9,9 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from onepic.compiler.sources import Columns, Row, Source
 from PIL import Image
+
+from onepic.compiler.sources import Columns, Row, Source
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+
 from onepic.compiler.errors import SourceError
 from onepic.compiler.sources import Columns, FolderSource
 

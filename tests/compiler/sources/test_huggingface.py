@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from onepic.compiler.errors import SourceError
 from onepic.compiler.sources import Columns, HuggingFaceSource
 

@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
 from onepic.compiler.errors import SourceError
 from onepic.compiler.sources import AnySource, FolderSource, infer_source
-from pydantic import TypeAdapter, ValidationError
 
 
 def test_the_word_photos_means_the_bundled_photographs():

@@ -3,12 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from pydantic import ValidationError
+
 from onepic.compiler.errors import SourceError
 from onepic.compiler.sources import Columns, PhotosSource
 from onepic.compiler.sources.photographs import PHOTOGRAPHS
 from onepic.compiler.sources.photos import crop_box
-from PIL import Image
-from pydantic import ValidationError
 
 
 def test_a_demo_has_a_few_hundred_rows():

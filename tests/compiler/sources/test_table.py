@@ -8,6 +8,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from onepic.compiler.errors import SourceError
 from onepic.compiler.sources import Columns, TableSource
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+
 from onepic.compiler.errors import SourceError
 from onepic.compiler.sources import Columns, WebDatasetSource
 from onepic.compiler.sources.tar_index import expand

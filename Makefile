@@ -1,0 +1,43 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/ready
+
+.PHONY: help demo test lint format bench schema clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(READY)  ## set everything up and compile the bundled photographs
+	$(BIN)/onepic-compile recipes/colorization.yaml
+
+test: $(READY)  ## set everything up and run the tests
+	$(BIN)/pytest
+
+lint: $(READY)  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	mkdir -p $(VENV)/typing/onepic
+	for part in compiler miniature recipes sampler trainer; do \
+		ln -sfn $(CURDIR)/$$part $(VENV)/typing/onepic/$$part; done
+	cd $(VENV)/typing && MYPYPATH=. ../bin/mypy --config-file $(CURDIR)/pyproject.toml
+
+format: $(READY)  ## rewrite files in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## measure the hot paths
+	$(BIN)/python benchmarks/compile.py
+	$(BIN)/python benchmarks/plan.py
+
+schema: $(READY)  ## write the JSON Schema of recipes anew
+	$(BIN)/onepic-compile --schema > recipes/recipe.schema.json
+
+clean:  ## remove what the tools cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build
