@@ -121,7 +121,7 @@ def _parse_size(text: str, option: str) -> str | dict[str, int]:
     if text == "auto":
         return text
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()):
+    if not (width.isdecimal() and height.isdecimal()):
         raise RecipeError(f"{option}: expected WIDTHxHEIGHT, such as 512x384, or auto")
     return {"width": int(width), "height": int(height)}
 

@@ -6,7 +6,7 @@ import io
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def compile_dataset(
     output = output or Path("data") / recipe.task
     model = open_model(recipe.model, recipe.revision)
     layout = make_layout(recipe, model)
-    with locked(output) as token:
+    with _os_errors(output), locked(output) as token:
         _remove_leftovers(output)
         info = _prepare_info(recipe, recipe_folder, output, layout, model)
         rows = _scan(recipe, recipe_folder)
@@ -103,6 +103,17 @@ def compile_dataset(
     summary = Summary(output, made, totals, rejected, time.monotonic() - began)
     _check_rejected(recipe, summary)
     return summary
+
+
+@contextmanager
+def _os_errors(output: Path) -> Iterator[None]:
+    """Turn what a full disk raises into an error that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{output}: {error}; complete shards are kept; make room and run again to continue"
+        ) from error
 
 
 def make_layout(recipe: Recipe, model: Model) -> Layout:
@@ -277,9 +288,10 @@ def _check_rejected(recipe: Recipe, summary: Summary) -> None:
     share = rejected / max(1, rejected + samples)
     if share > recipe.max_rejected or not samples:
         first = "\n".join(f"  {row.source}: {row.reason}" for row in summary.rejected[:5])
+        allowed = f", more than max_rejected allows ({recipe.max_rejected:.1%})"
         raise RunError(
-            f"{rejected} of {rejected + samples} rows were rejected ({share:.1%}), more than "
-            f"max_rejected allows ({recipe.max_rejected:.1%}); {samples} samples are kept\n"
+            f"{rejected} of {rejected + samples} rows were rejected ({share:.1%})"
+            f"{allowed if samples else ''}; {samples} samples are kept\n"
             f"{first}\n"
             f"all of them, with reasons: {summary.output / REJECTED}"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import json
 import mmap
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,7 +53,7 @@ class Dataset:
         self.path = path
         self.info = info
         headers = list(self.headers())
-        self._fingerprints = [header.fingerprint for header in headers]
+        self._times = [self._index(n).stat().st_mtime_ns for n in range(len(headers))]
         self._ends = list(accumulate(header.samples for header in headers))
 
     def __len__(self) -> int:
@@ -64,7 +65,7 @@ class Dataset:
         number %= len(self)
         shard = bisect.bisect_right(self._ends, number)
         row = number - (self._ends[shard - 1] if shard else 0)
-        return _read_sample(_open_shard(self.path, shard, self._fingerprints[shard]), row)
+        return _read_sample(_open_shard(self.path, shard, self._times[shard]), row)
 
     def __iter__(self) -> Iterator[DatasetSample]:
         return (self[number] for number in range(len(self)))
@@ -76,18 +77,23 @@ class Dataset:
             DatasetError: when an index is missing or damaged.
         """
         for number in range(self.info["totals"]["shards"]):
-            index = shard_path(self.path, number, ".parquet")
-            header = read_header(index)
+            header = read_header(self._index(number))
             if header is None:
-                raise DatasetError(f"{index}: missing or damaged; compile again to restore it")
+                raise DatasetError(
+                    f"{self._index(number)}: missing or damaged; compile again to restore it"
+                )
             yield header
 
     def verify(self) -> list[str]:
-        """Read every byte and compare checksums and counts; each problem, or an empty list."""
+        """Read every byte and compare checksums and counts; each problem, or an empty list.
+
+        Compiling again restores what is damaged; where it would not notice the damage, the problem
+        says which index has to be deleted first.
+        """
         problems: list[str] = []
         samples = rejected = 0
         for number in range(self.info["totals"]["shards"]):
-            header = read_header(shard_path(self.path, number, ".parquet"))
+            header = read_header(self._index(number))
             if header is None:
                 problems.append(f"{SHARDS}/{number:05d}.parquet is missing or damaged")
                 continue
@@ -104,6 +110,9 @@ class Dataset:
             if not (self.path / name).is_file()
         ]
         return problems
+
+    def _index(self, number: int) -> Path:
+        return shard_path(self.path, number, ".parquet")
 
 
 def open_dataset(path: str | Path) -> Dataset:
@@ -159,20 +168,24 @@ class _Shard:
 
 
 @lru_cache(maxsize=64)
-def _open_shard(folder: Path, number: int, fingerprint: str) -> _Shard:  # noqa: ARG001
-    """Map a shard; the fingerprint tells the cache a shard from one that replaced it."""
+def _open_shard(folder: Path, number: int, time: int) -> _Shard:  # noqa: ARG001
+    """Map a shard; its index's time tells the cache a shard from one that replaced it."""
+    index_path = shard_path(folder, number, ".parquet")
+    index = read_index(index_path)
     tar_path, text_path = (
         shard_path(folder, number, suffix) for suffix in (".tar", ".text.safetensors")
     )
     try:
         with tar_path.open("rb") as file:
             tar = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if len(tar) < index["webp_offset"][-1].as_py() + index["webp_size"][-1].as_py():
+            raise ValueError("it is shorter than its index says")
         text = load_file(text_path)
     except (OSError, ValueError, SafetensorError) as error:
         raise DatasetError(
-            f"{tar_path}: cannot be read ({error}); compile again to restore it"
+            f"{tar_path}: cannot be read ({error}); delete {index_path} and compile again to "
+            "restore it"
         ) from error
-    index = read_index(shard_path(folder, number, ".parquet"))
     return _Shard(index, tar, text["hidden"], text["pooled"])
 
 
@@ -207,6 +220,13 @@ def _tail(data: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDA
 
 
 def _verify_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
+    index = shard_path(folder, header.number, ".parquet")
+    advice = f"first: rm {shlex.quote(str(index))}"
+    try:
+        if len(read_index(index)) != header.samples:
+            yield f"{SHARDS}/{index.name} has not {header.samples} rows as it says; {advice}"
+    except DatasetError:
+        yield f"{SHARDS}/{index.name} has damaged rows; {advice}"
     for suffix, name in ((".tar", "tar"), (".text.safetensors", "text")):
         record = header.files.get(name)
         path = shard_path(folder, header.number, suffix)
@@ -217,4 +237,4 @@ def _verify_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
         elif path.stat().st_size != record.size:
             yield f"{SHARDS}/{path.name} has {path.stat().st_size} bytes instead of {record.size}"
         elif sha256(path) != record.sha256:
-            yield f"{SHARDS}/{path.name} has another SHA-256 than its index says"
+            yield f"{SHARDS}/{path.name} has another SHA-256 than its index says; {advice}"

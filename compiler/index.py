@@ -98,7 +98,8 @@ def write_index(
 ) -> None:
     """Write the index under its temporary name, then give it its own: the shard is complete."""
     table = pa.Table.from_pylist(list(samples), schema=SCHEMA)
-    pq.write_table(table.replace_schema_metadata({_HEADER: header.to_json()}), temporary)
+    table = table.replace_schema_metadata({_HEADER: header.to_json()})
+    pq.write_table(table, temporary, write_page_checksum=True)
     settle(temporary, final)
 
 
@@ -107,7 +108,7 @@ def read_header(path: Path) -> ShardHeader | None:
     try:
         metadata = pq.read_schema(path).metadata
         return ShardHeader.from_json(metadata[_HEADER])
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None
 
 
@@ -118,11 +119,12 @@ def read_index(path: Path) -> pa.Table:
         DatasetError: when the file is missing or damaged.
     """
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         if not table.schema.equals(SCHEMA):
             raise pa.ArrowInvalid("its columns are not those of this format version")
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise DatasetError(
-            f"{path}: the shard's index cannot be read ({error}); compile again to restore it"
+            f"{path}: the shard's index cannot be read ({error}); delete it and compile "
+            "again to restore it"
         ) from error
     return table

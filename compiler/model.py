@@ -70,6 +70,12 @@ def open_model(name: str, revision: str | None = None) -> Model:
                 f"with {', '.join(ENCODERS)}"
             )
     vae = _read_json(folder / "vae" / "config.json")
+    for setting in ("block_out_channels", "latent_channels"):
+        if setting not in vae:
+            raise ModelError(
+                f"model {name}: {folder / 'vae' / 'config.json'} has no {setting!r}; "
+                "expected the settings of an AutoencoderKL"
+            )
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     return Model(
         name=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from .files import shard_path
+from .errors import DatasetError
+from .files import SHARDS, shard_path
 from .index import ShardHeader, read_header, read_index
 from .layout import Layout
 from .recipe import Recipe
@@ -51,8 +53,7 @@ class Plan:
         rows = self.shard_rows(number)
         found = hashlib.sha256(f"{self.fingerprint} {number}\n".encode())
         for column in ("key", "stamp"):
-            found.update("\n".join(rows[column].to_pylist()).encode())
-            found.update(b"\n\n")
+            found.update(json.dumps(rows[column].to_pylist()).encode())
         return found.hexdigest()
 
     def job(self, number: int, token: str) -> ShardJob:
@@ -100,13 +101,15 @@ def outdated_shards(plan: Plan) -> Iterator[Outdated]:
 
 
 def remove_surplus(plan: Plan) -> list[int]:
-    """Delete the shards that lie behind the plan's last, indexes first; their numbers."""
-    numbers = []
-    for index in sorted(shard_path(plan.output, 0, "").parent.glob("*.parquet")):
-        if index.stem.isdigit() and int(index.stem) >= plan.shards:
-            numbers.append(int(index.stem))
-            for suffix in (".parquet", ".tar", ".text.safetensors"):
-                shard_path(plan.output, numbers[-1], suffix).unlink(missing_ok=True)
+    """Delete the shards that lie behind the plan's last, indexes first; their numbers.
+
+    What is left of a shard whose deletion was cut short goes too: readers of tars would find it.
+    """
+    names = {path.name.partition(".")[0] for path in (plan.output / SHARDS).glob("*")}
+    numbers = sorted(int(name) for name in names if name.isdigit() and int(name) >= plan.shards)
+    for number in numbers:
+        for suffix in (".parquet", ".tar", ".text.safetensors"):
+            shard_path(plan.output, number, suffix).unlink(missing_ok=True)
     return numbers
 
 
@@ -125,7 +128,10 @@ def _missing_file(output: Path, header: ShardHeader) -> str | None:
 
 def _explain(plan: Plan, number: int, header: ShardHeader) -> str:
     """Which rows of a shard differ from those that it was made from."""
-    index = read_index(shard_path(plan.output, number, ".parquet"))
+    try:
+        index = read_index(shard_path(plan.output, number, ".parquet"))
+    except DatasetError:
+        return "its index is damaged"
     old = dict(zip(index["source"].to_pylist(), index["stamp"].to_pylist(), strict=True))
     old |= {rejection.source: rejection.stamp for rejection in header.rejected}
     rows = plan.shard_rows(number)

@@ -70,7 +70,12 @@ def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 
 
 def _shortened(text: str, width: int) -> str:
-    font = _font()
-    while text and font.getlength(text) > width:
-        text = text[:-2].rstrip() + "…"
-    return text
+    """A text in one line of at most `width` px, cut with an ellipsis (alone, if need be)."""
+    font, line = _font(), " ".join(text.split())
+    if len(line) <= width and font.getlength(line) <= width:
+        return line
+    # Hardly a character is narrower than a px: prompts can be books, and measuring takes long.
+    line = line[:width]
+    while line and font.getlength(line + "…") > width:
+        line = line[:-1].rstrip()
+    return line + "…"

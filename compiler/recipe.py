@@ -39,7 +39,7 @@ def _read_operation(value: Any) -> Operation:
                     (name, *e["loc"], *([e["ctx"]["key"]] if "key" in e.get("ctx", {}) else [])),
                 )
             )
-            + f": {e['msg']}"
+            + f": {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         ]
         raise ValueError("; ".join(problems)) from error
@@ -64,11 +64,18 @@ def _check_prompt(text: str) -> str:
     return text
 
 
+class _OperationSchema:
+    """Asks for the schema only when it is made, so that a user's operations are in it."""
+
+    def __get_pydantic_json_schema__(self, *_: object) -> dict[str, Any]:
+        return operation_schema()
+
+
 AnyOperation = Annotated[
     Operation,
     BeforeValidator(_read_operation),
     PlainSerializer(dump_operation),
-    WithJsonSchema({"$ref": "#/$defs/Operation"}),
+    _OperationSchema(),
 ]
 
 
@@ -104,7 +111,7 @@ class Target(Strict):
             return {"panels": (data,)}
         if isinstance(data, list | tuple):
             return {"panels": tuple(data)}
-        if isinstance(data, dict) and "panel" in data:
+        if isinstance(data, dict) and "panel" in data and "panels" not in data:
             rest = {key: value for key, value in data.items() if key != "panel"}
             return {"panels": (data["panel"],), **rest}
         return data
@@ -197,7 +204,9 @@ class Recipe(Strict):
     def _check_target(self) -> Recipe:
         names = [name for row in self.layout for name in row]
         for name in self.target.panels:
-            if names.count(name) != 1 or self.target.panels.count(name) != 1:
+            if self.target.panels.count(name) != 1:
+                raise ValueError(f"target: panel {name!r} is named twice; name it once")
+            if names.count(name) != 1:
                 found = (
                     f"is there {names.count(name)} times"
                     if name in names
@@ -250,9 +259,8 @@ class Recipe(Strict):
 
 def recipe_schema() -> dict[str, Any]:
     """The JSON Schema by which editors complete and check a recipe."""
-    schema = Recipe.model_json_schema()
-    schema["$defs"]["Operation"] = operation_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Recipe.model_json_schema(),
         "title": "onepic recipe",
-    } | schema
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Override:
             parsed = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise RecipeError(f"{option}: the value is not YAML: {error}") from error
-        path = tuple(int(key) if key.isdigit() else key for key in keys.split("."))
+        path = tuple(int(key) if key.isdecimal() else key for key in keys.split("."))
         return cls(path, parsed, option)
 
 
@@ -136,26 +137,32 @@ def _walk(file: Path, node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int])
 
 def _apply(document: _Document, override: Override) -> None:
     """Put a value into the data, making mappings on the way where there are none."""
-    *parents, last = override.path
     place: Any = document.data
-    for number, key in enumerate(parents):
-        if isinstance(place, list) and isinstance(key, int) and key < len(place):
-            place = place[key]
-        elif isinstance(place, dict):
-            if not isinstance(place.get(key), dict | list):
-                place[key] = {}
-            place = place[key]
-        else:
-            raise RecipeError(
-                f"{override.option}: {_dotted(override.path[:number])} has no {key!r} inside"
-            )
-    if isinstance(place, list) and not (isinstance(last, int) and last < len(place)):
-        raise RecipeError(
-            f"{override.option}: {_dotted(tuple(parents))} has {len(place)} items, "
-            f"numbered from 0; {last!r} is none of them"
-        )
-    place[last] = override.value
+    for number, key in enumerate(override.path[:-1]):
+        _check_place(place, override, number)
+        inner = place.get(key) if isinstance(place, dict) else place[key]
+        # A copy: what YAML repeats with an anchor is one object, and only this place changes.
+        keep = isinstance(inner, dict | list) or isinstance(place, list)
+        place[key] = copy(inner) if keep else {}
+        place = place[key]
+    _check_place(place, override, len(override.path) - 1)
+    place[override.path[-1]] = override.value
+    replaced = [path for path in document.lines if path[: len(override.path)] == override.path]
+    for path in replaced:
+        del document.lines[path]
     document.overrides[override.path] = override.option
+
+
+def _check_place(place: Any, override: Override, number: int) -> None:
+    """Refuse a key of an override's path that cannot be in what stands before it."""
+    key, before = override.path[number], _dotted(override.path[:number])
+    if isinstance(place, list) and not (isinstance(key, int) and key < len(place)):
+        raise RecipeError(
+            f"{override.option}: {before} has {len(place)} items, numbered from 0; "
+            f"{key!r} is none of them"
+        )
+    if not isinstance(place, dict | list):
+        raise RecipeError(f"{override.option}: {before} has no {key!r} inside")
 
 
 def _describe(document: _Document, problem: Mapping[str, Any]) -> str:
@@ -164,22 +171,23 @@ def _describe(document: _Document, problem: Mapping[str, Any]) -> str:
         path = (*path, context["key"])
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "missing":
+        path = (*path, problem["loc"][-1])
         message = "this key is required"
-    where = f"{document.place(path)}: "
-    return f"{where}{_dotted(path)}: {message}" if path else f"{where}{message}"
+    if path:
+        return f"{document.place(path)}: {_dotted(path)}: {message}"
+    # A check of several keys against each other begins its message with the key to change.
+    return f"{document.place(tuple(message.partition(':')[0].split('.')))}: {message}"
 
 
 def _path_in_data(data: Any, location: KeyPath) -> KeyPath:
     """The keys of a pydantic location that the user wrote, without the names of union members."""
     path: list[str | int] = []
-    for number, key in enumerate(location):
+    for key in location:
         inside = isinstance(data, dict) and key in data
         inside = inside or (isinstance(data, list) and isinstance(key, int) and key < len(data))
         if inside:
             path.append(key)
             data = data[key]
-        elif number == len(location) - 1 and isinstance(data, dict):
-            path.append(key)
     return tuple(path)
 
 

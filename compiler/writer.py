@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from .embeddings import Embeddings
 from .files import STATE, settle, sha256, shard_path
@@ -118,7 +118,8 @@ class ShardWriter:
         files: dict[str, FileRecord] = {}
         if embeddings is not None:
             tensors = {"hidden": embeddings.hidden, "pooled": embeddings.pooled}
-            save_file(tensors, self._text_path)
+            # save_file would keep other users out, and raise no OSError on a full disk.
+            self._text_path.write_bytes(save(tensors))
             files["tar"] = FileRecord(self._tar.size, tar_hash)
             files["text"] = FileRecord(self._text_path.stat().st_size, sha256(self._text_path))
         header = ShardHeader(

@@ -1,6 +1,6 @@
 """Train the bundled VAE: an AutoencoderKL of SDXL's shape, small enough to ship.
 
-    python -m onepic.miniature.train_vae --output build/vae --minutes 45
+    python -m onepic.miniature.train_vae --output build/vae --steps 5000
 
 It learns from the photographs of scikit-image that are not held out, and writes a diffusers
 folder. Stopped at any time, the same command goes on from its last checkpoint.
@@ -203,8 +203,8 @@ def report(training: Training, losses: list[float], held_out: dict[str, Tensor])
     return json.dumps({"step": training.step} | rounded)
 
 
-def train(output: Path, minutes: float, batch_size: int, size: int) -> None:
-    """Train until `minutes` of training are over; checkpoints and the curve lie in `output`."""
+def train(output: Path, steps: int, batch_size: int, size: int) -> None:
+    """Train for so many steps; checkpoints and the curve lie in `output`."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     training = start_training(device)
     checkpoint = output / "checkpoint.pt"
@@ -216,9 +216,10 @@ def train(output: Path, minutes: float, batch_size: int, size: int) -> None:
     rng = np.random.default_rng(training.step)
     losses: list[float] = []
     began = time.monotonic() - training.seconds
-    while (progress := (time.monotonic() - began) / (minutes * 60)) < 1:
+    while training.step < steps:
         pixels = draw_batch(photographs, rng, batch_size, size).to(device)
-        losses.append(train_step(training.vae, training.optimizer, pixels, learning_rate(progress)))
+        rate = learning_rate(training.step / steps)
+        losses.append(train_step(training.vae, training.optimizer, pixels, rate))
         training.step += 1
         update_average(training.average, training.vae, training.step)
         if training.step % 250 == 0:
@@ -242,11 +243,11 @@ def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description="Train the VAE of the miniature.")
     parser.add_argument("--output", type=Path, default=Path("build/vae"))
-    parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--size", type=int, default=128, help="side of a training crop in px")
     options = parser.parse_args()
-    train(options.output, options.minutes, options.batch_size, options.size)
+    train(options.output, options.steps, options.batch_size, options.size)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from hypothesis import settings
 from PIL import Image
 
+from onepic.compiler import Recipe, Scheduling, Summary, compile_dataset
+from onepic.compiler.engine import EncoderSettings, LocalEncoder
+from onepic.compiler.model import open_model
+
 DrawPicture = Callable[..., Image.Image]
+
+# A busy machine makes an example slow, not wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def draw_picture(width: int = 64, height: int = 48, seed: int = 0) -> Image.Image:
@@ -37,3 +52,108 @@ def picture_folder(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with pictures, a recipe that colours them, and the dataset made from both.
+
+    Nothing in it says where it lies, so a copy of a project is as finished as the project.
+    """
+
+    root: Path
+
+    @property
+    def output(self) -> Path:
+        return self.root / "data"
+
+    def draw(self, *seeds: int) -> None:
+        """Draw pictures named after their seeds: ``pictures/000.png`` and so on."""
+        (self.root / "pictures").mkdir(parents=True, exist_ok=True)
+        for seed in seeds:
+            draw_picture(seed=seed).save(self.root / f"pictures/{seed:03d}.png")
+
+    def data(self, **changes: Any) -> dict[str, Any]:
+        """The recipe as plain data, two pictures to a shard, with some keys changed."""
+        return {
+            "task": "colorization",
+            "source": {"kind": "folder", "path": "pictures"},
+            "panels": {
+                "grey": {"from": "image", "apply": ["grayscale"]},
+                "colour": {"from": "image"},
+            },
+            "layout": [["grey", "colour"]],
+            "target": "colour",
+            "prompt": "colorize",
+            "panel_size": {"width": 64, "height": 64},
+            "samples_per_shard": 2,
+        } | changes
+
+    def recipe(self, **changes: Any) -> Recipe:
+        return Recipe.model_validate(self.data(**changes))
+
+    def write_recipe(self, **changes: Any) -> Path:
+        self.root.mkdir(exist_ok=True)
+        path = self.root / "recipe.yaml"
+        path.write_text(yaml.safe_dump(self.data(**changes), sort_keys=False))
+        return path
+
+    def compile(self, report: Any = None, **changes: Any) -> Summary:
+        return compile_dataset(
+            self.recipe(**changes),
+            self.output,
+            recipe_folder=self.root,
+            scheduling=Scheduling(local=True),
+            report=report,
+        )
+
+    def files(self) -> dict[str, bytes]:
+        """Every file of the dataset by its relative path, but for the compiler's own notes."""
+        paths = (path for path in self.output.rglob("*") if path.is_file())
+        named = ((str(path.relative_to(self.output)), path) for path in sorted(paths))
+        return {name: path.read_bytes() for name, path in named if not name.startswith(".compile")}
+
+
+@pytest.fixture
+def bare_project(tmp_path: Path) -> Project:
+    """A project without pictures."""
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A compiled project of five pictures, for reading only."""
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.draw(*range(5))
+    project.compile()
+    return project
+
+
+@pytest.fixture
+def project(finished_project: Project, tmp_path: Path) -> Project:
+    """A compiled project of five pictures, to be changed."""
+    return Project(Path(shutil.copytree(finished_project.root, tmp_path / "project")))
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Iterator[LocalEncoder]:
+    """The miniature's VAE and text encoders, loaded once."""
+    encoder = LocalEncoder(EncoderSettings(open_model("miniature"), "mean", threads=2).open())
+    yield encoder
+    encoder.close()
+
+
+@pytest.fixture
+def largest_file() -> Callable[[int], AbstractContextManager[None]]:
+    """`with largest_file(size):` lets writing fail after so many bytes of a file."""
+
+    @contextmanager
+    def limit(size: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit

@@ -1,0 +1,58 @@
+"""dataset.json describes its dataset, and its totals add up."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onepic.compiler.compile import make_layout
+from onepic.compiler.files import to_json
+from onepic.compiler.fingerprint import FORMAT_VERSION, digest
+from onepic.compiler.index import FileRecord, Rejection, ShardHeader
+from onepic.compiler.info import count, describe
+from onepic.compiler.model import open_model
+
+COUNT = st.integers(0, 10**9)
+COUNTED = ("samples", "panels", "distinct_panels", "prompts", "cut_prompts")
+HEADERS = st.builds(
+    ShardHeader,
+    fingerprint=st.just("f"),
+    number=COUNT,
+    **dict.fromkeys(COUNTED, COUNT),
+    files=st.dictionaries(
+        st.sampled_from(["tar", "text"]), st.builds(FileRecord, COUNT, st.just(""))
+    ),
+    rejected=st.lists(st.builds(Rejection, *[st.just("")] * 5), max_size=3).map(tuple),
+)
+
+
+@given(st.lists(HEADERS, max_size=5))
+def test_totals_are_sums_over_the_shards(headers):
+    totals = count(headers)
+    assert totals["shards"] == len(headers)
+    assert totals["rejected"] == sum(len(header.rejected) for header in headers)
+    assert totals["bytes"] == sum(f.size for header in headers for f in header.files.values())
+    for name in COUNTED:
+        assert totals[name] == sum(getattr(header, name) for header in headers)
+
+
+def test_a_dataset_of_nothing_has_totals_of_zero():
+    assert set(count(()).values()) == {0}
+
+
+def test_it_describes_the_canvas_the_model_and_what_made_it(bare_project):
+    recipe, model = bare_project.recipe(layout=[["grey"], ["colour"]]), open_model("miniature")
+    parts = {"recipe": {"seed": 0}}
+    info = describe(recipe, make_layout(recipe, model), model, parts, "cpu")
+    assert json.loads(to_json(info)) == info
+    assert (info["format_version"], info["complete"]) == (FORMAT_VERSION, False)
+    assert (info["fingerprint"], info["fingerprint_parts"]) == (digest(parts), parts)
+    assert (info["panel_size"], info["canvas_size"]) == ([64, 64], [64, 128])
+    assert info["latents"]["shape"] == [model.channels, 16, 8]
+    assert info["model"]["scaling_factor"] == model.scaling_factor
+    assert info["encoder"]["device"] == "cpu"
+    assert info["encoder"]["threads"] >= 1
+    assert info["versions"]["torch"] == version("torch")

@@ -1,0 +1,348 @@
+"""Panels of one row show the same part of the world, and a bad row harms only itself."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from onepic.compiler.errors import RowError
+from onepic.compiler.fitting import crop_box, fit_image, panel_box
+from onepic.compiler.layout import Layout
+from onepic.compiler.operations import Operation, Picture, parse_operation
+from onepic.compiler.panels import PreparedRow, prepare_rows, seed_of
+from onepic.compiler.recipe import Recipe
+from onepic.compiler.sources import Row
+
+WIDTH, HEIGHT = 32, 32
+
+
+def prepare(panels: dict[str, Any], *rows: Row, **more: Any) -> list[PreparedRow | RowError]:
+    """The panels of some rows; the last one is the target, all are from `image` if not said."""
+    full = {name: {"from": "image"} | options for name, options in panels.items()}
+    data = {"task": "t", "source": {"kind": "photos"}, "panels": full, "layout": [list(full)]}
+    recipe = Recipe.model_validate({"target": list(full)[-1], **data, **more})
+    return prepare_rows(recipe, Layout(recipe.layout, WIDTH, HEIGHT, 8), rows)
+
+
+def prepared(panels: dict[str, Any], *rows: Row, **more: Any) -> list[PreparedRow]:
+    """The same, where no row may be refused."""
+    results = prepare(panels, *rows, **more)
+    assert all(isinstance(result, PreparedRow) for result in results), results
+    return [result for result in results if isinstance(result, PreparedRow)]
+
+
+def refusals(panels: dict[str, Any], *rows: Row, **more: Any) -> list[str]:
+    """``STAGE: REASON`` of each row that is refused, and the key of each that is not."""
+    return [
+        f"{result.stage}: {result.reason}" if isinstance(result, RowError) else result.key
+        for result in prepare(panels, *rows, **more)
+    ]
+
+
+def steps(*apply: Any) -> dict[str, Any]:
+    return {"apply": list(apply)}
+
+
+def mask_of(size: tuple[int, int], *box: int) -> Image.Image:
+    """Black, and white in a box of left, top, right and bottom."""
+    mask = Image.new("L", size)
+    if box:
+        mask.paste(255, box)
+    return mask
+
+
+def as_image(panel: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(panel)
+
+
+TWO = {"grey": steps("grayscale"), "colour": {}}
+
+
+class Picky(Operation):
+    """Refuses dark pictures, and remembers how many it saw at once."""
+
+    name: ClassVar[str] = "picky_for_test"
+    seen: ClassVar[list[int]] = []
+
+    def apply(self, picture: Picture) -> Picture:
+        if np.asarray(picture.image).mean() < 8:
+            raise RowError("operation", "too dark")
+        return picture
+
+    def apply_batch(self, pictures: Sequence[Picture]) -> list[Picture]:
+        self.seen.append(len(pictures))
+        return [self.apply(picture) for picture in pictures]
+
+
+class Halve(Operation):
+    """Changes the size, which its stage does not allow."""
+
+    name: ClassVar[str] = "halve_for_test"
+
+    def apply(self, picture: Picture) -> Picture:
+        return picture.with_image(picture.image.reduce(2))
+
+
+class Turn(Operation):
+    """Turns the original by a right angle."""
+
+    name: ClassVar[str] = "turn_for_test"
+    stage: ClassVar[Literal["geometry", "pixels"]] = "geometry"
+
+    def apply(self, picture: Picture) -> Picture:
+        return picture.map(lambda image: image.transpose(Image.Transpose.ROTATE_90))
+
+
+def test_panels_have_their_size_and_their_rows_key_and_prompt(picture: Any) -> None:
+    row = Row("a/1.png", {"image": picture(80, 48), "caption": " a\ncat "})
+    (result,) = prepared(TWO, row, prompt="the {caption}")
+    assert (result.key, result.prompt) == ("a/1.png", "the a cat")
+    assert list(result.panels) == ["grey", "colour"]
+    for panel in result.panels.values():
+        assert panel.shape == (HEIGHT, WIDTH, 3)
+        assert panel.dtype == np.uint8
+    assert result.narrowed is None
+    assert result.without_pixels().panels == {}
+    assert result.without_pixels().prompt == result.prompt
+
+
+def test_rows_keep_their_order(picture: Any) -> None:
+    rows = [Row(key, {"image": picture(seed=number)}) for number, key in enumerate("cab")]
+    assert [result.key for result in prepared(TWO, *rows)] == ["c", "a", "b"]
+    assert prepared(TWO) == []
+
+
+@pytest.mark.parametrize("size", [(80, 48), (48, 80), (33, 32)])
+@pytest.mark.parametrize("fit", ["cover", "contain", "stretch"])
+def test_two_panels_of_one_image_are_cut_exactly_alike(
+    picture: Any, size: tuple[int, int], fit: Any
+) -> None:
+    image = picture(*size)
+    (result,) = prepared(TWO, Row("a", {"image": image}), fit=fit, background="lime")
+    expected = fit_image(image, (WIDTH, HEIGHT), fit=fit, background=(0, 255, 0))
+    assert as_image(result.panels["colour"]) == expected
+    assert as_image(result.panels["grey"]) == expected.convert("L").convert("RGB")
+    crop = crop_box(size, (WIDTH, HEIGHT), fit)
+    assert result.crops == {"grey": crop, "colour": crop}
+    assert result.original_sizes == {"grey": size, "colour": size}
+
+
+def test_columns_of_one_size_are_cut_alike(picture: Any) -> None:
+    row = Row("a", {"image": picture(80, 48), "depth": picture(80, 48).convert("L")})
+    (result,) = prepared({"a": {"from": "depth"}, "b": {}}, row)
+    assert result.crops["a"] == result.crops["b"]
+
+
+def test_operations_run_in_the_order_of_the_recipe(picture: Any) -> None:
+    panels = {"first": steps("grayscale", "noise"), "last": steps("noise", "grayscale"), "c": {}}
+    (result,) = prepared(panels, Row("a", {"image": picture()}))
+    coloured = {name: bool(np.ptp(panel, axis=2).any()) for name, panel in result.panels.items()}
+    assert coloured == {"first": True, "last": False, "c": True}
+
+
+def test_conditions_are_computed_from_the_final_pixels(picture: Any) -> None:
+    small, lossy = {"downsample": {"factor": 4}}, {"jpeg": {"quality": 5}}
+    panels = {"small": steps(small), "lossy": steps(lossy), "whole": {}}
+    (result,) = prepared(panels, Row("a", {"image": picture(320, 200)}))
+    whole = Picture(as_image(result.panels["whole"]))
+    for name, step in {"small": small, "lossy": lossy}.items():
+        condition = np.asarray(parse_operation(step).apply(whole).image)
+        assert (result.panels[name] == condition).all()
+        assert (result.panels[name] != result.panels["whole"]).any()
+
+
+def test_geometry_runs_on_the_original_and_before_everything_else(picture: Any) -> None:
+    image = picture(96, 64)
+    (result,) = prepared({"a": steps("grayscale", Turn()), "b": {}}, Row("a", {"image": image}))
+    turned = image.transpose(Image.Transpose.ROTATE_90)
+    expected = fit_image(turned, (WIDTH, HEIGHT), fit="cover", background=(0, 0, 0))
+    assert as_image(result.panels["a"]) == expected.convert("L").convert("RGB")
+    upright = fit_image(image, (WIDTH, HEIGHT), fit="cover", background=(0, 0, 0))
+    assert as_image(result.panels["b"]) == upright
+    assert result.crops == {"a": None, "b": crop_box((96, 64), (WIDTH, HEIGHT), "cover")}
+    assert result.original_sizes == {"a": (96, 64), "b": (96, 64)}
+
+
+def test_a_large_jpeg_has_its_full_size_and_crop(picture: Any) -> None:
+    file = io.BytesIO()
+    picture(640, 384).save(file, "JPEG")
+    (result,) = prepared(TWO, Row("a", {"image": file.getvalue()}))
+    assert result.original_sizes["colour"] == (640, 384)
+    assert result.crops["colour"] == (128, 0, 512, 384)
+
+
+def test_a_bad_row_leaves_the_others_alone(picture: Any) -> None:
+    good = [Row(key, {"image": picture(seed=n), "caption": key}) for n, key in enumerate("abc")]
+    rows = [
+        good[0],
+        Row("gone", error=RowError("read", "no such file")),
+        Row("none", {"image": None, "caption": "x"}),
+        Row("broken", {"image": b"broken", "caption": "x"}),
+        good[1],
+        Row("mute", {"image": picture(), "caption": None}),
+        good[2],
+    ]
+    panels = {"noisy": steps("noise"), "colour": {}}
+    a, gone, none, broken, b, mute, c = refusals(panels, *rows, prompt="{caption}")
+    assert (a, b, c) == ("a", "b", "c")
+    assert gone == "read: no such file"
+    assert none == "read: column 'image' has no image"
+    assert broken.startswith("decode: column 'image': not an image")
+    assert mute.startswith("prompt: column 'caption' is empty")
+    results = prepare(panels, *rows, prompt="{caption}")
+    for result, alone in zip(
+        [results[0], results[4], results[6]],
+        prepared(panels, *good, prompt="{caption}"),
+        strict=True,
+    ):
+        assert isinstance(result, PreparedRow)
+        for name, panel in alone.panels.items():
+            assert (result.panels[name] == panel).all()
+
+
+def test_an_operation_sees_all_rows_at_once_and_the_failing_one_is_found(picture: Any) -> None:
+    rows = [Row(str(n), {"image": picture(seed=n)}) for n in range(4)]
+    rows[2] = Row("2", {"image": Image.new("RGB", (40, 40))})
+    Picky.seen.clear()
+    panels = {"a": steps(Picky(), "invert"), "b": {}}
+    expected = ["0", "1", "operation: panel 'a': too dark", "3"]
+    assert refusals(panels, *rows) == expected
+    assert Picky.seen == [4, 1, 1, 1, 1]
+
+
+def test_a_row_that_failed_is_not_worked_on_any_further(picture: Any) -> None:
+    rows = [Row("0", {"image": Image.new("RGB", (40, 40))}), Row("1", {"image": picture()})]
+    Picky.seen.clear()
+    assert refusals({"a": steps(Picky()), "b": steps(Picky())}, *rows)[1] == "1"
+    assert Picky.seen == [2, 1, 1, 1]
+
+
+def test_an_operation_that_changes_the_size_is_at_fault_and_not_the_row(picture: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"'halve_for_test' changed .* only .* stage = \"geometry\""
+    ):
+        prepare({"a": steps(Halve()), "b": {}}, Row("a", {"image": picture()}))
+
+
+ALIGNED = {"a": {"from": "photo"}, "b": {"from": "depth"}}
+
+
+@pytest.mark.parametrize(
+    ("photo", "depth", "aligned"),
+    [
+        ((80, 48), (80, 48), True),
+        ((80, 48), (160, 96), True),
+        ((100, 67), (50, 33), True),
+        ((80, 48), (80, 52), False),
+        ((80, 48), (48, 80), False),
+        ((200, 48), (80, 48), False),
+    ],
+)
+def test_columns_that_align_must_have_one_shape(
+    picture: Any, photo: Any, depth: Any, aligned: bool
+) -> None:
+    row = Row("key", {"photo": picture(*photo), "depth": picture(*depth)})
+    (found,) = refusals(ALIGNED, row, align=["photo", "depth"])
+    sizes = f"'photo' ({photo[0]} x {photo[1]} px) and 'depth' ({depth[0]} x {depth[1]} px)"
+    expected = f"decode: columns {sizes} must align but differ in shape"
+    assert found.startswith("key" if aligned else expected)
+    assert refusals(ALIGNED, row) == ["key"]
+
+
+ERASED = {"hole": steps({"erase": {"mask": "area", "colour": "red"}}), "whole": {}}
+NARROWED = {"panel": "whole", "mask": "area"}
+
+
+@pytest.mark.parametrize("fit", ["cover", "contain", "stretch"])
+def test_what_is_erased_is_what_is_learned(picture: Any, fit: str) -> None:
+    row = Row("a", {"image": picture(80, 48), "area": mask_of((80, 48), 30, 10, 55, 30)})
+    (result,) = prepared(ERASED, row, target=NARROWED, fit=fit)
+    assert result.narrowed is not None
+    assert result.narrowed.dtype == bool
+    assert result.narrowed.shape == (HEIGHT, WIDTH)
+    assert 0 < result.narrowed.sum() < result.narrowed.size
+    hole, whole = result.panels["hole"], result.panels["whole"]
+    assert (hole[result.narrowed] == (255, 0, 0)).all()
+    assert (hole[~result.narrowed] == whole[~result.narrowed]).all()
+
+
+def test_a_mask_goes_through_geometry_with_its_image(picture: Any) -> None:
+    row = Row("a", {"image": picture(64, 64), "area": mask_of((64, 64), 0, 0, 32, 16)})
+    (result,) = prepared({"a": {}, "whole": steps(Turn())}, row, target=NARROWED)
+    expected = np.zeros((HEIGHT, WIDTH), bool)
+    expected[16:, :8] = True
+    assert result.narrowed is not None
+    assert (result.narrowed == expected).all()
+
+
+def test_the_background_is_never_learned(picture: Any) -> None:
+    row = Row("a", {"image": picture(80, 40), "area": mask_of((80, 40), 0, 0, 80, 40)})
+    (result,) = prepared({"a": {}, "whole": {}}, row, target=NARROWED, fit="contain")
+    left, top, right, bottom = panel_box((80, 40), (WIDTH, HEIGHT), "contain")
+    expected = np.zeros((HEIGHT, WIDTH), bool)
+    expected[top:bottom, left:right] = True
+    assert result.narrowed is not None
+    assert (result.narrowed == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "reason"),
+    [
+        (mask_of((80, 48)), "mask: mask 'area' leaves nothing of the target"),
+        (mask_of((80, 48), 0, 0, 8, 48), "mask: mask 'area' leaves nothing of the target"),
+        (mask_of((81, 48), 0, 0, 81, 48), "mask: mask area is 81x48 px but its image is 80x48 px"),
+        (None, "mask: column 'area' has no mask"),
+        (b"broken", "decode: mask area: not an image"),
+    ],
+    ids=["black", "white outside the crop", "another size", "missing", "broken"],
+)
+def test_a_row_whose_mask_does_not_suit_is_refused(picture: Any, mask: Any, reason: str) -> None:
+    rows = [
+        Row("bad", {"image": picture(80, 48), "area": mask}),
+        Row("good", {"image": picture(80, 48), "area": mask_of((80, 48), 20, 0, 60, 48)}),
+    ]
+    bad, good = refusals(ERASED, *rows, target=NARROWED)
+    assert bad.startswith(reason)
+    assert good == "good"
+
+
+NOISY = {"one": steps("noise"), "two": steps("noise"), "whole": {}}
+
+
+def test_what_is_random_follows_from_the_key_and_not_from_the_order(picture: Any) -> None:
+    rows = [Row(key, {"image": picture()}) for key in "abc"]
+    forward, backward = prepared(NOISY, *rows), prepared(NOISY, *rows[::-1])
+    for one, other in zip(forward, backward[::-1], strict=True):
+        assert one.key == other.key
+        assert (one.panels["one"] == other.panels["one"]).all()
+    assert (forward[0].panels["whole"] == forward[1].panels["whole"]).all()
+    assert (forward[0].panels["one"] != forward[1].panels["one"]).any()
+
+
+def test_what_is_random_differs_between_panels_and_recipe_seeds(picture: Any) -> None:
+    row = Row("a", {"image": picture()})
+    (first,), (again,), (other,) = (prepared(NOISY, row, seed=seed) for seed in (0, 0, 1))
+    assert (first.panels["one"] != first.panels["two"]).any()
+    assert (first.panels["one"] == again.panels["one"]).all()
+    assert (first.panels["one"] != other.panels["one"]).any()
+
+
+@given(st.lists(st.text() | st.integers()))
+def test_a_seed_suits_every_generator(parts: list[Any]) -> None:
+    assert 0 <= seed_of(*parts) < 2**63
+    assert seed_of(*parts) == seed_of(*parts)
+
+
+def test_a_seed_is_the_same_in_every_version_and_knows_its_parts_apart() -> None:
+    assert seed_of(0, "a", "colour") == 5_786_546_846_488_894_328
+    assert (
+        len({seed_of(*parts) for parts in [("a", "bc"), ("ab", "c"), ("abc",), ("c", "ab")]}) == 4
+    )
