@@ -8,10 +8,10 @@ In the order in which data meet the modules:
 - `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
 - `images`, `fitting`, `operations`, `panels`: rows become panels.
 - `encoder`: panels become latents, prompts become embeddings.
-- `shard`, `tar`, `writer`, `index`: a shard, whole or not at all.
+- `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engine`, `ray_engine`: who runs the shard jobs, and where.
 - `compile`, `info`, `preview`, `report`, `cli`: the run as a whole.
-- `dataset`: reading what was made.
+- `dataset`, `verify`: reading what was made, and checking it.
 """
 
 from __future__ import annotations

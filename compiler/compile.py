@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .dataset import open_dataset, read_info
-from .embeddings import Embeddings
 from .engine import EncoderSettings, open_engine
 from .errors import OutputError, RecipeError, RunError
 from .files import (
@@ -31,10 +30,11 @@ from .files import (
 )
 from .fingerprint import Checksums, differences, fingerprint_parts
 from .index import Rejection, ShardHeader, read_header
-from .info import count, describe
+from .info import count, describe, library_versions
 from .layout import Layout
 from .lock import locked
 from .model import Model, open_model
+from .null_prompt import write_null_prompt
 from .plan import Outdated, Plan, outdated_shards, remove_surplus
 from .preview import write_sheet
 from .recipe import PanelSize, Recipe
@@ -186,6 +186,8 @@ def _make_shards(
     """Make the shards that are missing or stale, and the empty prompt; how many were made."""
     outdated = list(outdated_shards(plan))
     _announce(plan, outdated, report)
+    if 0 < len(outdated) < plan.shards:
+        _announce_drift(info, report)
     null_prompt = plan.output / NULL_PROMPT
     if not outdated and null_prompt.is_file():
         return 0
@@ -204,7 +206,7 @@ def _make_shards(
             )
         ) as engine:
             if not null_prompt.is_file():
-                write_whole(null_prompt, _null_prompt_file(engine.empty_prompt()))
+                write_null_prompt(null_prompt, engine.empty_prompt())
             report.begin(rows)
             for event in engine.run(jobs):
                 if isinstance(event, Progress):
@@ -238,11 +240,12 @@ def _announce(plan: Plan, outdated: list[Outdated], report: Report) -> None:
         report.note(f"{plan.shards} shards are many; a larger samples_per_shard makes fewer")
 
 
-def _null_prompt_file(embeddings: Embeddings) -> bytes:
-    from safetensors.numpy import save
-
-    data: bytes = save({"hidden": embeddings.hidden, "pooled": embeddings.pooled})
-    return data
+def _announce_drift(info: dict[str, Any], report: Report) -> None:
+    """Say where this run differs from the one that made the shards that are kept."""
+    now = {"versions": library_versions(), "encoder": {"device": _device()}}
+    then = {"versions": info["versions"], "encoder": {"device": info["encoder"]["device"]}}
+    for change in differences(then, now):
+        report.note(f"{change}; delete {SHARDS}/ to have all shards from one origin")
 
 
 def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, int], tuple[Rejection, ...]]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import bisect
 import json
 import mmap
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from .errors import DatasetError
-from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, sha256, shard_path
+from .files import DATASET, shard_path
 from .index import ShardHeader, read_header, read_index
+from .verify import find_damage
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,17 @@ class DatasetSample:
 class Dataset:
     """A finished dataset on disk; open one with `open_dataset`.
 
-    `info` is what dataset.json holds. Shards are mapped when they are first read.
+    `info` is what dataset.json holds. Indexes are read, and shards mapped, when they are needed.
     """
 
     def __init__(self, path: Path, info: dict[str, Any]) -> None:
         self.path = path
         self.info = info
-        headers = list(self.headers())
-        self._times = [self._index(n).stat().st_mtime_ns for n in range(len(headers))]
-        self._ends = list(accumulate(header.samples for header in headers))
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """For each shard the number of samples up to its end."""
+        return list(accumulate(header.samples for header in self.headers()))
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -65,7 +67,8 @@ class Dataset:
         number %= len(self)
         shard = bisect.bisect_right(self._ends, number)
         row = number - (self._ends[shard - 1] if shard else 0)
-        return _read_sample(_open_shard(self.path, shard, self._times[shard]), row)
+        time = self._index(shard).stat().st_mtime_ns
+        return _read_sample(_open_shard(self.path, shard, time), row)
 
     def __iter__(self) -> Iterator[DatasetSample]:
         return (self[number] for number in range(len(self)))
@@ -90,26 +93,7 @@ class Dataset:
         Compiling again restores what is damaged; where it would not notice the damage, the problem
         says which index has to be deleted first.
         """
-        problems: list[str] = []
-        samples = rejected = 0
-        for number in range(self.info["totals"]["shards"]):
-            header = read_header(self._index(number))
-            if header is None:
-                problems.append(f"{SHARDS}/{number:05d}.parquet is missing or damaged")
-                continue
-            samples += header.samples
-            rejected += len(header.rejected)
-            problems += _verify_shard(self.path, header)
-        totals = self.info["totals"]
-        for name, found in (("samples", samples), ("rejected", rejected)):
-            if found != totals[name] and not problems:
-                problems.append(f"{DATASET} counts {totals[name]} {name}, the shards {found}")
-        problems += [
-            f"{name} is missing"
-            for name in (NULL_PROMPT, REJECTED)
-            if not (self.path / name).is_file()
-        ]
-        return problems
+        return list(find_damage(self.path, self.info["totals"]))
 
     def _index(self, number: int) -> Path:
         return shard_path(self.path, number, ".parquet")
@@ -217,24 +201,3 @@ def _tail(data: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDA
     """The array at the end of a .npy file, whose form the index already tells."""
     count = int(np.prod(shape))
     return np.frombuffer(data, dtype, count, len(data) - count * dtype.itemsize).reshape(shape)
-
-
-def _verify_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
-    index = shard_path(folder, header.number, ".parquet")
-    advice = f"first: rm {shlex.quote(str(index))}"
-    try:
-        if len(read_index(index)) != header.samples:
-            yield f"{SHARDS}/{index.name} has not {header.samples} rows as it says; {advice}"
-    except DatasetError:
-        yield f"{SHARDS}/{index.name} has damaged rows; {advice}"
-    for suffix, name in ((".tar", "tar"), (".text.safetensors", "text")):
-        record = header.files.get(name)
-        path = shard_path(folder, header.number, suffix)
-        if record is None:
-            continue
-        if not path.is_file():
-            yield f"{SHARDS}/{path.name} is missing"
-        elif path.stat().st_size != record.size:
-            yield f"{SHARDS}/{path.name} has {path.stat().st_size} bytes instead of {record.size}"
-        elif sha256(path) != record.sha256:
-            yield f"{SHARDS}/{path.name} has another SHA-256 than its index says; {advice}"

@@ -29,7 +29,8 @@ class Encoder:
         self.threads = threads
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         half = self.device.type == "cuda" and model.half_is_safe
-        self.vae = _load(AutoencoderKL, model, "vae", torch.float16 if half else torch.float32)
+        dtype = torch.float16 if half else torch.float32
+        self.vae = _load_weights(AutoencoderKL, model, "vae", dtype)
         self.vae.to(self.device, memory_format=torch.channels_last)
         self._text: list[tuple[Any, Any]] = []
 
@@ -109,7 +110,7 @@ class Encoder:
         pairs = []
         for cls, suffix in zip(classes, ("", "_2"), strict=True):
             tokenizer = _load(CLIPTokenizer, self.model, f"tokenizer{suffix}")
-            encoder = _load(cls, self.model, f"text_encoder{suffix}", dtype)
+            encoder = _load_weights(cls, self.model, f"text_encoder{suffix}", dtype)
             pairs.append((tokenizer, encoder.to(self.device)))
         return pairs
 
@@ -118,7 +119,7 @@ class Encoder:
         states, cut = [], [False] * len(prompts)
         for tokenizer, encoder in self._text:
             limit = tokenizer.model_max_length
-            lengths = [len(ids) for ids in tokenizer(prompts).input_ids]
+            lengths = [len(ids) for ids in tokenizer(prompts, verbose=False).input_ids]
             cut = [before or length > limit for before, length in zip(cut, lengths, strict=True)]
             tokens = tokenizer(
                 prompts,
@@ -133,20 +134,39 @@ class Encoder:
         return Embeddings(hidden, output.text_embeds.half().cpu().numpy(), cut)
 
 
-def _load(cls: Any, model: Model, component: str, dtype: torch.dtype | None = None) -> Any:
-    """A component from the model's folder; errors name the component."""
-    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype, "variant": model.variant}
-    if cls is AutoencoderKL:
-        options["torch_dtype"] = options.pop("dtype")
-    if dtype is not None:
-        options["use_safetensors"] = True
+def _load_weights(cls: Any, model: Model, component: str, dtype: torch.dtype) -> Any:
+    """A network from the model's folder, with every one of its weights.
+
+    Raises:
+        ModelError: naming the component.
+    """
     # Their bars for loading a file would break into ours.
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
+    network, found = _load(
+        cls,
+        model,
+        component,
+        variant=model.variant,
+        use_safetensors=True,
+        output_loading_info=True,
+        **{"torch_dtype" if cls is AutoencoderKL else "dtype": dtype},
+    )
+    # Both libraries give random numbers to weights that are not in the file.
+    missing = {name for name, _ in network.named_parameters()} & set(found["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"model {model.name}: the weights in {model.folder / component} lack {min(missing)}"
+            f"{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}; download it again"
+        )
+    return network.eval()
+
+
+def _load(cls: Any, model: Model, component: str, **options: Any) -> Any:
+    """Whatever `from_pretrained` makes of a component's folder; errors name the component."""
     try:
-        loaded = cls.from_pretrained(model.folder / component, **options)
+        return cls.from_pretrained(model.folder / component, **options)
     except Exception as error:  # their readers raise anything on a damaged file
         raise ModelError(
             f"model {model.name}: {model.folder / component} cannot be loaded: {error}"
         ) from error
-    return loaded.eval() if hasattr(loaded, "eval") else loaded

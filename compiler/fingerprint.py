@@ -65,6 +65,7 @@ def fingerprint_parts(
         "operation_files": {n: checksums.of(recipe_folder / n) for n in recipe.operations},
         "operation_models": dict(_operation_models(steps, checksums)),
         "model": {str(path): checksums.of(model.folder / path) for path in model.files()},
+        "empty_prompt": "zeros" if model.zero_empty_prompt else "encoded",
         "layout": asdict(layout),
         "dtype": "float16",
         "batch_pixels": BATCH_PIXELS,

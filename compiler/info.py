@@ -53,9 +53,14 @@ def describe(
             "shift_factor": model.shift_factor,
         },
         "encoder": {"device": device, "threads": os.cpu_count() or 1},
-        "versions": {name: _version(name) for name in _LIBRARIES},
+        "versions": library_versions(),
         "totals": count(()),
     }
+
+
+def library_versions() -> dict[str, str | None]:
+    """The installed versions of the libraries that can change the bytes of a dataset."""
+    return {name: _version(name) for name in _LIBRARIES}
 
 
 def count(headers: Iterable[ShardHeader]) -> dict[str, int]:

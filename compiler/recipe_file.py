@@ -110,6 +110,8 @@ def _parse(file: Path) -> _Document:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"{file}: not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{file}: a YAML alias refers to itself; write its value out") from error
     if not isinstance(data, dict) or not isinstance(node, yaml.MappingNode):
         raise RecipeError(f"{file}: expected keys such as task, source, panels, layout and target")
     lines: dict[KeyPath, int] = {}
@@ -169,7 +171,7 @@ def _describe(document: _Document, problem: Mapping[str, Any]) -> str:
     path = _path_in_data(document.data, problem["loc"])
     if "key" in (context := problem.get("ctx", {})):
         path = (*path, context["key"])
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("valid tuple", "list")
     if problem["type"] == "missing":
         path = (*path, problem["loc"][-1])
         message = "this key is required"

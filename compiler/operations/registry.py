@@ -33,14 +33,17 @@ def register(operation: O) -> O:
 def load_operations_file(path: Path) -> ModuleType:
     """Import a user's Python file, whose ``@register`` classes become operations.
 
+    A file that was edited since is imported anew.
+
     Raises:
         RecipeError: when the file is missing or fails to import.
     """
-    name = f"onepic_operations_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
     if not path.is_file():
         raise RecipeError(f"operations file {path} does not exist; give the path of a Python file")
+    identity = str(path.resolve()).encode() + path.read_bytes()
+    name = f"onepic_operations_{hashlib.sha256(identity).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise RecipeError(f"operations file {path} is not a Python file (expected NAME.py)")

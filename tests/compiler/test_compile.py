@@ -206,6 +206,16 @@ def test_a_damaged_index_is_made_again(project):
     assert project.files() == before
 
 
+def test_a_run_elsewhere_keeps_the_encoder_that_the_first_settled(project, picture):
+    path = project.output / "dataset.json"
+    info = json.loads(path.read_text())
+    info["encoder"] = {"device": info["encoder"]["device"], "threads": 1}
+    path.write_text(json.dumps(info))
+    edit(project, "002.png", picture)
+    assert project.compile().made == 1
+    assert open_dataset(project.output).info["encoder"] == info["encoder"]
+
+
 @pytest.mark.parametrize("rows", [1, 2, 4])
 def test_a_stopped_run_goes_on_to_the_same_bytes(bare_project, finished_project, rows):
     shutil.copytree(finished_project.root / "pictures", bare_project.root / "pictures")

@@ -196,10 +196,26 @@ def test_a_folder_with_spaces_is_quoted_in_the_advice(project):
     assert problem.endswith(f"rm '{folder}/shards/00000.parquet'")
 
 
-def test_a_damaged_index_is_named_on_opening(project):
+def test_a_damaged_index_is_named_on_reading(project):
     (project.output / "shards/00001.parquet").write_bytes(b"")
+    dataset = open_dataset(project.output)
     with pytest.raises(DatasetError, match=r"shards/00001\.parquet: missing or damaged"):
-        open_dataset(project.output)
+        dataset[0]
+
+
+def test_verify_names_every_damaged_index(project):
+    for number in (0, 2):
+        (project.output / f"shards/{number:05d}.parquet").write_bytes(b"")
+    assert open_dataset(project.output).verify() == [
+        "shards/00000.parquet is missing or damaged",
+        "shards/00002.parquet is missing or damaged",
+    ]
+
+
+def test_verify_finds_a_flipped_byte_in_the_null_prompt(project):
+    flip_byte(project.output / "null_prompt.safetensors")
+    (problem,) = open_dataset(project.output).verify()
+    assert problem.startswith("null_prompt.safetensors is damaged; first: rm ")
 
 
 @pytest.mark.parametrize("suffix", ["tar", "text.safetensors"])

@@ -14,6 +14,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 
 from onepic import miniature
 from onepic.compiler.encoder import Encoder
@@ -280,3 +281,16 @@ def test_damaged_text_encoders_are_named_when_they_are_needed(
     component = model.folder / Path(file).parent
     with pytest.raises(ModelError, match=f"{component} cannot be loaded"):
         encoder.encode_prompts(["a red ball"])
+
+
+@pytest.mark.parametrize("component", ["vae", "text_encoder", "text_encoder_2"])
+def test_weights_that_lack_a_tensor_are_refused(tmp_path: Path, component: str) -> None:
+    """Their libraries fill the gap with random numbers."""
+    folder = Path(shutil.copytree(miniature.path(), tmp_path / "model"))
+    (weights,) = (folder / component).glob("*.safetensors")
+    tensors = load_file(weights)
+    name = sorted(tensors)[3]
+    del tensors[name]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=f"{component} lack .*{name[-20:]}; download it again"):
+        Encoder(open_model(str(folder))).encode_prompts(["a prompt"])

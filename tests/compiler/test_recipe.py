@@ -268,6 +268,14 @@ def test_our_recipes_are_valid_by_model_and_schema(file: Path) -> None:
     jsonschema.validate(data, recipe_schema(), jsonschema.Draft202012Validator)
 
 
+def test_the_schema_beside_our_recipes_is_the_present_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, operation in list(OPERATIONS.items()):
+        if not operation.__module__.startswith("onepic."):  # another test's
+            monkeypatch.delitem(OPERATIONS, name)
+    written = RECIPES[0].with_name("recipe.schema.json").read_text(encoding="utf-8")
+    assert json.loads(written) == recipe_schema()
+
+
 def test_there_are_recipes_to_check() -> None:
     assert RECIPES
 

@@ -1,0 +1,68 @@
+"""Whether a dataset's files hold the very bytes that were written."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from . import null_prompt
+from .errors import DatasetError
+from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, sha256, shard_path
+from .index import ShardHeader, read_header, read_index
+
+
+def find_damage(folder: Path, totals: Mapping[str, int]) -> Iterator[str]:
+    """Read every byte of a dataset, and compare checksums and counts; each problem in a line.
+
+    Compiling again restores what is damaged; where it would not notice the damage, the problem says
+    which file has to be deleted first. `totals` are those of dataset.json.
+    """
+    counted = {"samples": 0, "rejected": 0}
+    is_sound = True
+    for number in range(totals["shards"]):
+        header = read_header(shard_path(folder, number, ".parquet"))
+        if header is None:
+            is_sound = False
+            yield f"{SHARDS}/{number:05d}.parquet is missing or damaged"
+            continue
+        counted["samples"] += header.samples
+        counted["rejected"] += len(header.rejected)
+        yield from _damage_of_shard(folder, header)
+    for name, found in counted.items():
+        if is_sound and found != totals[name]:
+            yield f"{DATASET} counts {totals[name]} {name}, the shards {found}"
+    yield from _damage_of_the_rest(folder)
+
+
+def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
+    index = shard_path(folder, header.number, ".parquet")
+    try:
+        if len(read_index(index)) != header.samples:
+            yield f"{SHARDS}/{index.name} has not {header.samples} rows as it says; {_first(index)}"
+    except DatasetError:
+        yield f"{SHARDS}/{index.name} has damaged rows; {_first(index)}"
+    for suffix, name in ((".tar", "tar"), (".text.safetensors", "text")):
+        record = header.files.get(name)
+        path = shard_path(folder, header.number, suffix)
+        if record is None:
+            continue
+        if not path.is_file():
+            yield f"{SHARDS}/{path.name} is missing"
+        elif path.stat().st_size != record.size:
+            yield f"{SHARDS}/{path.name} has {path.stat().st_size} bytes instead of {record.size}"
+        elif sha256(path) != record.sha256:
+            yield f"{SHARDS}/{path.name} has another SHA-256 than its index says; {_first(index)}"
+
+
+def _damage_of_the_rest(folder: Path) -> Iterator[str]:
+    if not (folder / REJECTED).is_file():
+        yield f"{REJECTED} is missing"
+    if not (folder / NULL_PROMPT).is_file():
+        yield f"{NULL_PROMPT} is missing"
+    elif not null_prompt.is_sound(folder / NULL_PROMPT):
+        yield f"{NULL_PROMPT} is damaged; {_first(folder / NULL_PROMPT)}"
+
+
+def _first(path: Path) -> str:
+    return f"first: rm {shlex.quote(str(path))}"
