@@ -7,7 +7,7 @@ In the order in which data meet the modules:
 - `model`, `sizes`, `layout`: what the model can encode, and where panels lie.
 - `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
 - `images`, `fitting`, `operations`, `panels`: rows become panels.
-- `encoder`: panels become latents, prompts become embeddings.
+- `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engine`, `ray_engine`: who runs the shard jobs, and where.
 - `compile`, `info`, `preview`, `report`, `cli`: the run as a whole.

@@ -1,5 +1,16 @@
-"""``python -m onepic.compiler`` is ``onepic-compile``."""
+"""``onepic-compile``, also as ``python -m onepic.compiler``."""
 
-from .cli import main
+from .memory import keep_freed_memory
 
-main()
+
+def main() -> None:
+    """Run the command."""
+    # Before numpy and torch start threads: their memory pools would be out of its reach.
+    keep_freed_memory()
+    from .cli import app
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

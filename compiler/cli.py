@@ -183,8 +183,3 @@ def _verify(path: Path) -> None:
 def _fail(message: str, code: int) -> NoReturn:
     print(f"onepic-compile: {message}", file=sys.stderr)
     raise typer.Exit(code)
-
-
-def main() -> None:
-    """Run the command."""
-    app()

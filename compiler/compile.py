@@ -35,7 +35,7 @@ from .layout import Layout
 from .lock import locked
 from .model import Model, open_model
 from .null_prompt import write_null_prompt
-from .plan import Outdated, Plan, outdated_shards, remove_surplus
+from .plan import Outdated, Plan, outdated_shards, remove_surplus, surplus_shards
 from .preview import write_sheet
 from .recipe import PanelSize, Recipe
 from .report import Report, Silent
@@ -98,6 +98,7 @@ def compile_dataset(
         info = _prepare_info(recipe, recipe_folder, output, layout, model)
         rows = _scan(recipe, recipe_folder)
         plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output)
+        _check_limit(plan)
         made = _make_shards(plan, info, model, scheduling, token, report)
         totals, rejected = _finish(plan, info)
     summary = Summary(output, made, totals, rejected, time.monotonic() - began)
@@ -139,6 +140,16 @@ def _scan(recipe: Recipe, recipe_folder: Path) -> pa.Table:
     return rows if recipe.limit is None else rows.slice(0, recipe.limit)
 
 
+def _check_limit(plan: Plan) -> None:
+    """Refuse to delete shards for a mere limit: trying a recipe must not cost what is finished."""
+    surplus = len(surplus_shards(plan))
+    if plan.recipe.limit is not None and plan.rows.num_rows == plan.recipe.limit and surplus:
+        raise OutputError(
+            f"{plan.output} holds {surplus} more shards than limit {plan.recipe.limit} leaves; "
+            "give another --output, or a larger limit"
+        )
+
+
 def _prepare_info(
     recipe: Recipe, recipe_folder: Path, output: Path, layout: Layout, model: Model
 ) -> dict[str, Any]:
@@ -154,7 +165,8 @@ def _prepare_info(
     old = read_info(output)
     if old is None and any((output / SHARDS).glob("*")):
         raise OutputError(f"{output}: holds shards but no {DATASET}; give another --output")
-    if old is None:
+    if old is None or not _holds_samples(output):
+        (output / NULL_PROMPT).unlink(missing_ok=True)
         return describe(recipe, layout, model, parts, _device())
     info = describe(recipe, layout, model, parts, old["encoder"]["device"])
     if old["fingerprint"] != info["fingerprint"]:
@@ -164,6 +176,11 @@ def _prepare_info(
             "give another --output, or delete that folder to compile it anew"
         )
     return info | {key: old[key] for key in ("encoder", "versions")}
+
+
+def _holds_samples(output: Path) -> bool:
+    headers = map(read_header, (output / SHARDS).glob("*.parquet"))
+    return any(header is None or header.samples for header in headers)
 
 
 def _device() -> str:
@@ -205,14 +222,15 @@ def _make_shards(
                 ray_address=scheduling.ray_address,
             )
         ) as engine:
-            if not null_prompt.is_file():
-                write_null_prompt(null_prompt, engine.empty_prompt())
+            empty_prompt = None if null_prompt.is_file() else engine.empty_prompt()
             report.begin(rows)
             for event in engine.run(jobs):
                 if isinstance(event, Progress):
                     report.advance(event.rows)
                 else:
                     made += 1
+            if empty_prompt is not None:
+                write_null_prompt(null_prompt, empty_prompt.result())
     except OSError as error:
         raise RunError(
             f"{plan.output}: {error.strerror or error}; {made} of {len(outdated)} shards were "
@@ -282,7 +300,8 @@ def _write_rejected(path: Path, rejected: tuple[Rejection, ...]) -> None:
     schema = pa.schema([(name, pa.string()) for name in names])
     rows = [{name: getattr(row, name) for name in names} for row in rejected]
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer)
+    table = pa.Table.from_pylist(rows, schema=schema)
+    pq.write_table(table, buffer, write_page_checksum=True)
     write_whole(path, buffer.getvalue())
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .embeddings import Embeddings
 from .index import ShardHeader
+from .memory import keep_freed_memory
 from .model import Model
 from .shard import Progress, ShardJob, compile_shard
 
@@ -30,11 +31,12 @@ class EncoderSettings:
     threads: int
 
     def open(self) -> Encoder:
-        """Load the VAE.
+        """Load the VAE, in a process that will go on to encode.
 
         Raises:
             ModelError: when it cannot be loaded.
         """
+        keep_freed_memory()
         from .encoder import Encoder
 
         return Encoder(self.model, self.latent, self.threads)
@@ -77,9 +79,9 @@ class LocalEngine:
         for job in jobs:
             yield from compile_shard(job, self._encoder)
 
-    def empty_prompt(self) -> Embeddings:
-        """The embeddings of the empty prompt."""
-        return self._encoder.empty_prompt().result()
+    def empty_prompt(self) -> Future[Embeddings]:
+        """Begin to encode the empty prompt."""
+        return self._encoder.empty_prompt()
 
     def close(self) -> None:
         """Let the encoder go."""

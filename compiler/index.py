@@ -65,7 +65,7 @@ class Rejection:
 class ShardHeader:
     """What is known of a shard without reading its rows.
 
-    `panels` counts the panels of all samples, `distinct_panels` those that were encoded;
+    `panels` counts the cells of all canvases, `distinct_panels` those that were encoded;
     `cut_prompts` those of `prompts` that were longer than the text encoders take. `files` has
     ``tar`` and ``text``, and is empty where every row was rejected.
     """

@@ -14,7 +14,7 @@ from .errors import RowError
 from .fitting import crop_box, fit_image, fit_mask
 from .images import Decoded, decode_image, decode_mask
 from .layout import Layout
-from .operations import Operation, Picture
+from .operations import Operation, Picture, failing_one_row
 from .recipe import Panel, Recipe
 from .sources import Row
 
@@ -137,7 +137,8 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         }
         picture = Picture(decoded.image, masks, seed_of(recipe.seed, draft.row.key))
         for step in geometry:
-            picture = step.apply(picture)
+            with failing_one_row(f"panel {name!r}: {step.name}"):
+                picture = step.apply(picture)
     except RowError as error:
         draft.error = error
         return
@@ -166,8 +167,11 @@ def _run(operation: Operation, panel: str, drafts: Sequence[_Draft]) -> None:
     """Apply one operation to a panel of all rows; when the batch fails, find the rows that do."""
     if not drafts:
         return
+    before = [draft.pictures[panel] for draft in drafts]
     try:
-        pictures = operation.apply_batch([draft.pictures[panel] for draft in drafts])
+        with failing_one_row(operation.name):
+            pictures = operation.apply_batch(before)
+            _check_sizes(operation.name, before, pictures)
     except RowError as error:
         if len(drafts) > 1:
             for draft in drafts:
@@ -176,13 +180,17 @@ def _run(operation: Operation, panel: str, drafts: Sequence[_Draft]) -> None:
             drafts[0].error = RowError(error.stage, f"panel {panel!r}: {error.reason}")
         return
     for draft, picture in zip(drafts, pictures, strict=True):
-        if picture.image.size != draft.pictures[panel].image.size:
-            raise TypeError(
-                f"operation {operation.name!r} changed the size of a picture from "
-                f"{draft.pictures[panel].image.size} to {picture.image.size}; "
-                'only an operation with stage = "geometry" may'
-            )
         draft.pictures[panel] = picture
+
+
+def _check_sizes(name: str, before: Sequence[Picture], after: Sequence[Picture]) -> None:
+    for old, new in zip(before, after, strict=True):
+        if old.image.size != new.image.size:
+            raise RowError(
+                "operation",
+                f"{name} changed the size from {old.image.size} to {new.image.size} px; only an "
+                'operation with stage = "geometry" may',
+            )
 
 
 def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:

@@ -100,13 +100,18 @@ def outdated_shards(plan: Plan) -> Iterator[Outdated]:
             yield Outdated(number, damage)
 
 
+def surplus_shards(plan: Plan) -> list[int]:
+    """The numbers of the shards on disk that lie behind the plan's last."""
+    names = {path.name.partition(".")[0] for path in (plan.output / SHARDS).glob("*")}
+    return sorted(int(name) for name in names if name.isdigit() and int(name) >= plan.shards)
+
+
 def remove_surplus(plan: Plan) -> list[int]:
-    """Delete the shards that lie behind the plan's last, indexes first; their numbers.
+    """Delete what `surplus_shards` finds, indexes first; their numbers.
 
     What is left of a shard whose deletion was cut short goes too: readers of tars would find it.
     """
-    names = {path.name.partition(".")[0] for path in (plan.output / SHARDS).glob("*")}
-    numbers = sorted(int(name) for name in names if name.isdigit() and int(name) >= plan.shards)
+    numbers = surplus_shards(plan)
     for number in numbers:
         for suffix in (".parquet", ".tar", ".text.safetensors"):
             shard_path(plan.output, number, suffix).unlink(missing_ok=True)

@@ -24,7 +24,7 @@ def encode_preview(canvas: NDArray[np.uint8]) -> bytes:
     image = Image.fromarray(canvas)
     image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.BOX)
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=85, method=2)
+    image.save(buffer, "WEBP", quality=85, method=0)
     return buffer.getvalue()
 
 

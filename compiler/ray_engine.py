@@ -35,7 +35,8 @@ class RayPending(Generic[T]):
 
     def result(self) -> T:
         """Wait for the answer."""
-        answer: T = ray.get(self._reference)
+        with _ray_errors():
+            answer: T = ray.get(self._reference)
         return answer
 
 
@@ -121,11 +122,9 @@ class RayEngine:
             for stream in running:
                 ray.cancel(stream, force=True)
 
-    def empty_prompt(self) -> Embeddings:
-        """The embeddings of the empty prompt."""
-        with _ray_errors():
-            embeddings: Embeddings = ray.get(self._actors[0].encode_empty_prompt.remote())
-        return embeddings
+    def empty_prompt(self) -> RayPending[Embeddings]:
+        """Begin to encode the empty prompt."""
+        return RayPending(self._actors[0].encode_empty_prompt.remote())
 
     def close(self) -> None:
         """Let the actors go, and the cluster where it was started here."""

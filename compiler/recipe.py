@@ -31,18 +31,17 @@ def _read_operation(value: Any) -> Operation:
     try:
         return parse_operation(value)
     except ValidationError as error:
-        name = next(iter(value)) if isinstance(value, dict) else value
-        problems = [
-            ".".join(
-                map(
-                    str,
-                    (name, *e["loc"], *([e["ctx"]["key"]] if "key" in e.get("ctx", {}) else [])),
-                )
-            )
-            + f": {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        ]
-        raise ValueError("; ".join(problems)) from error
+        name = str(next(iter(value)) if isinstance(value, dict) else value)
+        raise ValueError("; ".join(_problem(name, e) for e in error.errors())) from error
+
+
+def _problem(name: str, error: Any) -> str:
+    """What is wrong with an option of an operation: ``canny.lo: unknown key; ...``."""
+    unknown = error.get("ctx", {}).get("key")
+    path = ".".join(map(str, (name, *error["loc"], *([unknown] if unknown else []))))
+    required = error["type"] == "missing"
+    message = "this key is required" if required else error["msg"].removeprefix("Value error, ")
+    return f"{path}: {message}"
 
 
 def operation_schema() -> dict[str, Any]:
@@ -206,15 +205,13 @@ class Recipe(Strict):
         for name in self.target.panels:
             if self.target.panels.count(name) != 1:
                 raise ValueError(f"target: panel {name!r} is named twice; name it once")
-            if names.count(name) != 1:
-                found = (
-                    f"is there {names.count(name)} times"
-                    if name in names
-                    else "is not in the layout"
-                )
+            if name not in names:
+                hint = suggest(name, dict.fromkeys(names))
+                raise ValueError(f"target: panel {name!r} is not in the layout; {hint}")
+            if names.count(name) > 1:
                 raise ValueError(
-                    f"target: panel {name!r} {found}; a target is in the layout exactly once; "
-                    f"{suggest(name, dict.fromkeys(names))}"
+                    f"target: panel {name!r} is there {names.count(name)} times; the layout must "
+                    "show a target exactly once"
                 )
         if len(names) == len(self.target.panels):
             raise ValueError("target: every panel is a target; leave at least one as context")

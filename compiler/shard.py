@@ -186,7 +186,7 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
         while waiting:
             _write(job, recipe, queue, writer, rejected, waiting.popleft())
         embeddings = encoder.prompts(writer.prompts).result() if writer.samples else None
-        panels = writer.samples * len(job.layout.panels), queue.distinct
+        panels = writer.samples * len(list(job.layout.cells())), queue.distinct
         rejected.sort(key=lambda rejection: rejection.key)
         yield writer.complete(job.fingerprint, embeddings, rejected, panels)
 

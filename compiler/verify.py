@@ -6,6 +6,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from . import null_prompt
 from .errors import DatasetError
 from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, sha256, shard_path
@@ -32,7 +35,7 @@ def find_damage(folder: Path, totals: Mapping[str, int]) -> Iterator[str]:
     for name, found in counted.items():
         if is_sound and found != totals[name]:
             yield f"{DATASET} counts {totals[name]} {name}, the shards {found}"
-    yield from _damage_of_the_rest(folder)
+    yield from _damage_of_the_rest(folder, totals)
 
 
 def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
@@ -55,13 +58,22 @@ def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
             yield f"{SHARDS}/{path.name} has another SHA-256 than its index says; {_first(index)}"
 
 
-def _damage_of_the_rest(folder: Path) -> Iterator[str]:
+def _damage_of_the_rest(folder: Path, totals: Mapping[str, int]) -> Iterator[str]:
     if not (folder / REJECTED).is_file():
         yield f"{REJECTED} is missing"
+    elif not _has_rows(folder / REJECTED, totals["rejected"]):
+        yield f"{REJECTED} is damaged; {_first(folder / REJECTED)}"
     if not (folder / NULL_PROMPT).is_file():
         yield f"{NULL_PROMPT} is missing"
     elif not null_prompt.is_sound(folder / NULL_PROMPT):
         yield f"{NULL_PROMPT} is damaged; {_first(folder / NULL_PROMPT)}"
+
+
+def _has_rows(path: Path, count: int) -> bool:
+    try:
+        return len(pq.read_table(path, page_checksum_verification=True)) == count
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _first(path: Path) -> str:

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import RowError
 from ..strict import suggest
 from . import canny, colour, degrade, depth, detector, erase, geometry
-from .base import Operation, Picture
+from .base import Operation, Picture, failing_one_row
 from .registry import OPERATIONS, load_operations_file, register
 
 __all__ = [
     "OPERATIONS",
     "Operation",
     "Picture",
+    "RowError",
     "dump_operation",
+    "failing_one_row",
     "load_operations_file",
     "parse_operation",
     "register",

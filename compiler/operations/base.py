@@ -52,8 +52,6 @@ class Operation(Strict):
     #: "geometry" runs on the original pixels before the panel is cut to its size and may change
     #: the size; "pixels" runs at the panel's final resolution and must keep it.
     stage: ClassVar[Literal["geometry", "pixels"]] = "pixels"
-    #: whether the operation runs a model, and so wants batches and an accelerator
-    has_model: ClassVar[bool] = False
 
     def mask_columns(self) -> tuple[str, ...]:
         """The mask columns that the operation reads from `Picture.masks`."""

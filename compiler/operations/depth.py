@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,7 +28,6 @@ class Depth(Operation):
     """A depth map in grey, the nearest point white and the farthest black in each picture."""
 
     name: ClassVar[str] = "depth"
-    has_model: ClassVar[bool] = True
 
     model: str = Field(
         description="Hub id or folder of a depth-estimation model of transformers. If near things "
@@ -52,7 +52,7 @@ class Depth(Operation):
             ModelError: when the model cannot be loaded.
             RowError: when the model fails on a picture (stage ``operation``).
         """
-        estimator = load_estimator(self.model)
+        estimator = load_estimator(str(Path(self.model).expanduser()))
         by_size: dict[tuple[int, int], list[int]] = {}
         for index, picture in enumerate(pictures):
             by_size.setdefault(picture.image.size, []).append(index)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +30,6 @@ class Detector(Operation):
     """A condition made by a detector of controlnet-aux: soft edges, line art, poses, normals."""
 
     name: ClassVar[str] = "detector"
-    has_model: ClassVar[bool] = True
 
     detector: str = Field(description="A class of controlnet-aux, such as HEDdetector.")
     weights: str | None = Field(
@@ -96,7 +96,7 @@ def load_detector(name: str, weights: str | None, load: str) -> Any:
         raise ModelError(f"{name} needs weights: set `weights` to a Hub id or a folder")
     try:
         detector = (
-            detector_type.from_pretrained(weights, **json.loads(load))
+            detector_type.from_pretrained(str(Path(weights).expanduser()), **json.loads(load))
             if needs_weights
             else detector_type(**json.loads(load))
         )

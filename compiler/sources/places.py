@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from ..errors import SourceError
 from .base import StampKind
 
 #: Suffixes that are taken for images, lower case, without the dot.
@@ -77,13 +78,20 @@ def read_text(place: str) -> str:
 
 
 def is_folder(place: str) -> bool:
-    """Whether a folder is there."""
+    """Whether a folder is there.
+
+    Raises:
+        SourceError: when a remote store cannot be asked.
+    """
     if not is_url(place):
         return Path(place).is_dir()
     import fsspec
 
-    file_system, path = fsspec.core.url_to_fs(place)
-    return bool(file_system.isdir(path))
+    try:
+        file_system, path = fsspec.core.url_to_fs(place)
+        return bool(file_system.isdir(path))
+    except Exception as error:  # each remote file system has errors of its own
+        raise SourceError(f"{place}: cannot be reached: {reason_of(error)}") from error
 
 
 def file_stamp(place: str, how: StampKind) -> str:

@@ -155,13 +155,43 @@ def test_what_shapes_no_byte_may_change(project):
     assert open_dataset(project.output).info["task"] == "other"
 
 
-def test_a_limit_takes_the_first_rows_and_can_be_moved(project, tmp_path):
-    whole = project.files()
-    assert project.compile(limit=3).totals["samples"] == 3
-    assert len(open_dataset(project.output)) == 3
-    assert project.files() == compiled_anew(project, tmp_path / "elsewhere", limit=3).files()
+def test_a_limit_takes_the_first_rows_and_can_be_raised(project, tmp_path):
+    limited = compiled_anew(project, tmp_path / "elsewhere", limit=3)
+    assert len(open_dataset(limited.output)) == 3
+    limited.compile(limit=4)
+    limited.compile()
+    assert limited.files() == project.files()
+
+
+def test_a_limit_never_deletes_finished_shards(project):
+    before = project.files()
+    with pytest.raises(OutputError, match="holds 1 more shards than limit 3 leaves"):
+        project.compile(limit=3)
+    assert project.files() == before
+
+
+def test_a_recipe_can_be_corrected_where_nothing_was_compiled_yet(bare_project):
+    bare_project.draw(1)
+    with pytest.raises(RunError, match="column 'caption' is empty"):
+        bare_project.compile(prompt="{caption}")
+    assert bare_project.compile(prompt="{caption|a picture}").totals["samples"] == 1
+    assert open_dataset(bare_project.output).verify() == []
+
+
+def test_shards_of_another_library_version_are_announced(project, picture):
+    path = project.output / "dataset.json"
+    info = json.loads(path.read_text())
+    info["versions"]["torch"] = "1.0"
+    path.write_text(json.dumps(info))
+    edit(project, "002.png", picture)
+    report = Recorder()
+    project.compile(report)
+    (note,) = [note for note in report.notes if "versions.torch" in note]
+    assert "'1.0' is now" in note
+    assert "delete shards/" in note
+    shutil.rmtree(project.output / "shards")
     project.compile()
-    assert project.files() == whole
+    assert open_dataset(project.output).info["versions"]["torch"] != "1.0"
 
 
 def test_shards_of_unknown_origin_are_refused(project):

@@ -212,6 +212,12 @@ def test_verify_names_every_damaged_index(project):
     ]
 
 
+def test_verify_finds_a_damaged_list_of_rejected_rows(project):
+    (project.output / "rejected.parquet").write_bytes(b"PAR1")
+    (problem,) = open_dataset(project.output).verify()
+    assert problem.startswith("rejected.parquet is damaged; first: rm ")
+
+
 def test_verify_finds_a_flipped_byte_in_the_null_prompt(project):
     flip_byte(project.output / "null_prompt.safetensors")
     (problem,) = open_dataset(project.output).verify()

@@ -66,6 +66,17 @@ def as_image(panel: NDArray[np.uint8]) -> Image.Image:
 TWO = {"grey": steps("grayscale"), "colour": {}}
 
 
+class Clumsy(Operation):
+    """Fails on dark pictures with an error of its own."""
+
+    name: ClassVar[str] = "clumsy_for_test"
+
+    def apply(self, picture: Picture) -> Picture:
+        if np.asarray(picture.image).mean() < 8:
+            raise ValueError("black")
+        return picture
+
+
 class Picky(Operation):
     """Refuses dark pictures, and remembers how many it saw at once."""
 
@@ -225,11 +236,19 @@ def test_a_row_that_failed_is_not_worked_on_any_further(picture: Any) -> None:
     assert Picky.seen == [2, 1, 1, 1]
 
 
-def test_an_operation_that_changes_the_size_is_at_fault_and_not_the_row(picture: Any) -> None:
-    with pytest.raises(
-        TypeError, match=r"'halve_for_test' changed .* only .* stage = \"geometry\""
-    ):
-        prepare({"a": steps(Halve()), "b": {}}, Row("a", {"image": picture()}))
+def test_an_operation_that_changes_the_size_is_named(picture: Any) -> None:
+    (refusal,) = refusals({"a": steps(Halve()), "b": {}}, Row("a", {"image": picture()}))
+    assert "panel 'a': halve_for_test changed the size" in refusal
+    assert 'stage = "geometry"' in refusal
+
+
+def test_whatever_an_operation_raises_is_its_rows_fault_and_names_the_operation(
+    picture: Any,
+) -> None:
+    rows = [Row(str(n), {"image": picture(seed=n)}) for n in range(3)]
+    rows[1] = Row("1", {"image": Image.new("RGB", (40, 40))})
+    found = refusals({"a": steps(Clumsy()), "b": {}}, *rows)
+    assert found == ["0", "operation: panel 'a': clumsy_for_test failed: ValueError: black", "2"]
 
 
 ALIGNED = {"a": {"from": "photo"}, "b": {"from": "depth"}}

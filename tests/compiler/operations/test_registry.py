@@ -102,6 +102,18 @@ def test_a_users_file_adds_an_operation(tmp_path: Path) -> None:
         OPERATIONS.pop("swap_for_test", None)
 
 
+def test_an_edited_file_is_imported_anew(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(SEPIA)
+    try:
+        first = load_operations_file(file)
+        file.write_text(SEPIA + "\nEDITED = True\n")
+        assert not hasattr(first, "EDITED")
+        assert load_operations_file(file).EDITED
+    finally:
+        OPERATIONS.pop("swap_for_test", None)
+
+
 def test_a_users_file_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"missing\.py does not exist"):
         load_operations_file(tmp_path / "missing.py")

@@ -65,3 +65,8 @@ def test_importing_sources_is_quick():
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert output.stdout.strip() == "set()"
+
+
+def test_a_store_that_cannot_be_asked_is_named() -> None:
+    with pytest.raises(SourceError, match=r"nosuch://bucket/photos: cannot be reached: .*nosuch"):
+        infer_source("nosuch://bucket/photos")
