@@ -35,7 +35,7 @@ def find_damage(folder: Path, totals: Mapping[str, int]) -> Iterator[str]:
     for name, found in counted.items():
         if is_sound and found != totals[name]:
             yield f"{DATASET} counts {totals[name]} {name}, the shards {found}"
-    yield from _damage_of_the_rest(folder, totals)
+    yield from _damage_of_the_rest(folder, counted["rejected"] if is_sound else None)
 
 
 def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
@@ -58,10 +58,10 @@ def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
             yield f"{SHARDS}/{path.name} has another SHA-256 than its index says; {_first(index)}"
 
 
-def _damage_of_the_rest(folder: Path, totals: Mapping[str, int]) -> Iterator[str]:
+def _damage_of_the_rest(folder: Path, rejected: int | None) -> Iterator[str]:
     if not (folder / REJECTED).is_file():
         yield f"{REJECTED} is missing"
-    elif not _has_rows(folder / REJECTED, totals["rejected"]):
+    elif not _has_rows(folder / REJECTED, rejected):
         yield f"{REJECTED} is damaged; {_first(folder / REJECTED)}"
     if not (folder / NULL_PROMPT).is_file():
         yield f"{NULL_PROMPT} is missing"
@@ -69,11 +69,13 @@ def _damage_of_the_rest(folder: Path, totals: Mapping[str, int]) -> Iterator[str
         yield f"{NULL_PROMPT} is damaged; {_first(folder / NULL_PROMPT)}"
 
 
-def _has_rows(path: Path, count: int) -> bool:
+def _has_rows(path: Path, count: int | None) -> bool:
+    """Whether a Parquet file can be read, and has so many rows where that is known."""
     try:
-        return len(pq.read_table(path, page_checksum_verification=True)) == count
+        rows = len(pq.read_table(path, page_checksum_verification=True))
     except (OSError, pa.ArrowException):
         return False
+    return count is None or rows == count
 
 
 def _first(path: Path) -> str:

@@ -60,7 +60,7 @@ def test_jobs_are_made_when_their_turn_comes(engine, bare_project):
 
 
 def test_the_empty_prompt_is_zeros_where_the_model_says_so(engine, settings):
-    embeddings = engine.empty_prompt()
+    embeddings = engine.empty_prompt().result()
     assert settings.model.zero_empty_prompt
     assert embeddings.hidden.shape[:2] == (1, 77)
     assert not embeddings.hidden.any()

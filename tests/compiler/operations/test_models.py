@@ -65,7 +65,6 @@ def test_depth_of_a_batch_equals_depth_of_each(picture: Any, depth_model: str) -
         assert np.abs(difference).max() <= 1
     assert [one.image.size for one in together] == sizes
     assert {one.image.getextrema() for one in together} == {((0, 255),) * 3}
-    assert depth.has_model
     assert depth.model_references() == (depth_model,)
 
 
