@@ -90,17 +90,15 @@ def load_detector(name: str, weights: str | None, load: str) -> Any:
     Raises:
         ModelError: when the class or its weights cannot be loaded.
     """
-    detector_type = detector_class(name)
-    needs_weights = hasattr(detector_type, "from_pretrained")
-    if needs_weights and weights is None:
+    detector_type, options = detector_class(name), json.loads(load)
+    is_trained = hasattr(detector_type, "from_pretrained")
+    if is_trained and weights is None:
         raise ModelError(f"{name} needs weights: set `weights` to a Hub id or a folder")
     try:
-        detector = (
-            detector_type.from_pretrained(str(Path(weights).expanduser()), **json.loads(load))
-            if needs_weights
-            else detector_type(**json.loads(load))
-        )
-        return _to_accelerator(detector)
+        if is_trained:
+            folder = str(Path(weights or "").expanduser())
+            return _to_accelerator(detector_type.from_pretrained(folder, **options))
+        return _to_accelerator(detector_type(**options))
     except Exception as error:
         source = f" from {weights}" if weights else ""
         raise ModelError(f"{name} cannot be loaded{source}: {error}") from error
