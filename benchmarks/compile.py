@@ -96,7 +96,11 @@ def encode_bare(encoder: Encoder, panels: list[NDArray[np.uint8]], size: int) ->
 
 
 class PeakMemory(threading.Thread):
-    """The largest memory of a process and all its children, in bytes; shared pages count once."""
+    """The largest memory of a process and all its children, in bytes.
+
+    It is the private memory of all of them and the largest shared one: asking the kernel for exact
+    shares takes so long that it would slow down what is measured.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -107,7 +111,9 @@ class PeakMemory(threading.Thread):
     def run(self) -> None:
         """Look twice a second until `finish`."""
         while not self._over.wait(0.5):
-            self.peak = max(self.peak, sum(map(self._of, self._processes())))
+            sizes = [self._of(process) for process in self._processes()]
+            private = sum(private for private, _ in sizes)
+            self.peak = max(self.peak, private + max((shared for _, shared in sizes), default=0))
 
     def finish(self) -> int:
         """Stop looking; the peak."""
@@ -122,11 +128,13 @@ class PeakMemory(threading.Thread):
             return []
 
     @staticmethod
-    def _of(process: psutil.Process) -> int:
+    def _of(process: psutil.Process) -> tuple[int, int]:
+        """Private and shared bytes."""
         try:
-            return int(process.memory_full_info().pss)
+            memory = process.memory_info()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return 0
+            return 0, 0
+        return memory.rss - memory.shared, memory.shared
 
 
 @dataclass(frozen=True)
