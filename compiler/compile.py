@@ -93,8 +93,7 @@ def compile_dataset(
     output = output or Path("data") / recipe.task
     model = open_model(recipe.model, recipe.revision)
     layout = make_layout(recipe, model)
-    with _os_errors(output), locked(output) as token:
-        _remove_leftovers(output)
+    with _os_errors(output), locked(output) as token, _without_leftovers(output):
         info = _prepare_info(recipe, recipe_folder, output, layout, model)
         rows = _scan(recipe, recipe_folder)
         plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output)
@@ -319,8 +318,17 @@ def _check_rejected(recipe: Recipe, summary: Summary) -> None:
         )
 
 
+@contextmanager
+def _without_leftovers(output: Path) -> Iterator[None]:
+    """Delete what killed runs and killed workers left half-written, before a run and after it."""
+    try:
+        _remove_leftovers(output)
+        yield
+    finally:
+        _remove_leftovers(output)
+
+
 def _remove_leftovers(output: Path) -> None:
-    """Delete what killed runs left half-written."""
     for pattern in ("*.tar", "*.safetensors", "*.parquet"):
         for path in (output / STATE).glob(pattern):
             path.unlink(missing_ok=True)
