@@ -36,9 +36,8 @@ from onepic.compiler.memory import keep_freed_memory
 from onepic.compiler.model import open_model
 from onepic.compiler.panels import prepare_rows
 from onepic.compiler.recipe import Recipe
+from onepic.compiler.shard import CHUNK
 from onepic.compiler.sizes import batch_size
-
-CHUNK = 16
 
 
 def make_recipe(model: str, side: int, crops: int) -> Recipe:

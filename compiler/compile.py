@@ -141,8 +141,9 @@ def _scan(recipe: Recipe, recipe_folder: Path) -> pa.Table:
 
 def _check_limit(plan: Plan) -> None:
     """Refuse to delete shards for a mere limit: trying a recipe must not cost what is finished."""
-    surplus = len(surplus_shards(plan))
-    if plan.recipe.limit is not None and plan.rows.num_rows == plan.recipe.limit and surplus:
+    if plan.recipe.limit is None or plan.rows.num_rows < plan.recipe.limit:
+        return
+    if surplus := len(surplus_shards(plan)):
         raise OutputError(
             f"{plan.output} holds {surplus} more shards than limit {plan.recipe.limit} leaves; "
             "give another --output, or a larger limit"

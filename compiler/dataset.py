@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from .errors import DatasetError
-from .files import DATASET, shard_path
+from .files import DATASET, SHARD_FILES, shard_path
 from .index import ShardHeader, read_header, read_index
 from .verify import find_damage
 
@@ -156,9 +156,7 @@ def _open_shard(folder: Path, number: int, time: int) -> _Shard:  # noqa: ARG001
     """Map a shard; its index's time tells the cache a shard from one that replaced it."""
     index_path = shard_path(folder, number, ".parquet")
     index = read_index(index_path)
-    tar_path, text_path = (
-        shard_path(folder, number, suffix) for suffix in (".tar", ".text.safetensors")
-    )
+    tar_path, text_path = (shard_path(folder, number, suffix) for suffix in SHARD_FILES.values())
     try:
         with tar_path.open("rb") as file:
             tar = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

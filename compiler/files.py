@@ -14,6 +14,8 @@ NULL_PROMPT = "null_prompt.safetensors"
 REJECTED = "rejected.parquet"
 CANVASES = "canvases.png"
 SHARDS = "shards"
+#: What lies beside a shard's index, by its name in the index's header, and how it ends.
+SHARD_FILES = {"tar": ".tar", "text": ".text.safetensors"}
 
 
 def shard_path(output: Path, number: int, suffix: str) -> Path:

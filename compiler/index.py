@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import DatasetError
-from .files import settle
+from .files import SHARD_FILES, settle, shard_path
 
 _HEADER = b"onepic"
 
@@ -110,6 +110,16 @@ def read_header(path: Path) -> ShardHeader | None:
         return ShardHeader.from_json(metadata[_HEADER])
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None
+
+
+def missized_files(output: Path, header: ShardHeader) -> Iterator[str]:
+    """What a look at the sizes of a shard's files says is wrong, without reading them."""
+    for name, record in header.files.items():
+        path = shard_path(output, header.number, SHARD_FILES[name])
+        if not path.is_file():
+            yield f"{path.name} is missing"
+        elif (size := path.stat().st_size) != record.size:
+            yield f"{path.name} has {size} bytes instead of {record.size}"
 
 
 def read_index(path: Path) -> pa.Table:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from .errors import DatasetError
-from .files import SHARDS, shard_path
-from .index import ShardHeader, read_header, read_index
+from .files import SHARD_FILES, SHARDS, shard_path
+from .index import ShardHeader, missized_files, read_header, read_index
 from .layout import Layout
 from .recipe import Recipe
 from .shard import ShardJob
@@ -96,7 +96,7 @@ def outdated_shards(plan: Plan) -> Iterator[Outdated]:
             yield Outdated(number, "its index is damaged")
         elif header.fingerprint != plan.shard_fingerprint(number):
             yield Outdated(number, _explain(plan, number, header))
-        elif damage := _missing_file(plan.output, header):
+        elif damage := next(missized_files(plan.output, header), None):
             yield Outdated(number, damage)
 
 
@@ -113,22 +113,9 @@ def remove_surplus(plan: Plan) -> list[int]:
     """
     numbers = surplus_shards(plan)
     for number in numbers:
-        for suffix in (".parquet", ".tar", ".text.safetensors"):
+        for suffix in (".parquet", *SHARD_FILES.values()):
             shard_path(plan.output, number, suffix).unlink(missing_ok=True)
     return numbers
-
-
-def _missing_file(output: Path, header: ShardHeader) -> str | None:
-    """What the size on disk says; only `verify` reads the bytes."""
-    for suffix, name in ((".tar", "tar"), (".text.safetensors", "text")):
-        path = shard_path(output, header.number, suffix)
-        if (record := header.files.get(name)) is None:
-            continue
-        if not path.exists():
-            return f"{path.name} is missing"
-        if path.stat().st_size != record.size:
-            return f"{path.name} has {path.stat().st_size} bytes instead of {record.size}"
-    return None
 
 
 def _explain(plan: Plan, number: int, header: ShardHeader) -> str:

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from . import null_prompt
 from .errors import DatasetError
-from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, sha256, shard_path
-from .index import ShardHeader, read_header, read_index
+from .files import DATASET, NULL_PROMPT, REJECTED, SHARD_FILES, SHARDS, sha256, shard_path
+from .index import ShardHeader, missized_files, read_header, read_index
 
 
 def find_damage(folder: Path, totals: Mapping[str, int]) -> Iterator[str]:
@@ -45,16 +45,11 @@ def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
             yield f"{SHARDS}/{index.name} has not {header.samples} rows as it says; {_first(index)}"
     except DatasetError:
         yield f"{SHARDS}/{index.name} has damaged rows; {_first(index)}"
-    for suffix, name in ((".tar", "tar"), (".text.safetensors", "text")):
-        record = header.files.get(name)
-        path = shard_path(folder, header.number, suffix)
-        if record is None:
-            continue
-        if not path.is_file():
-            yield f"{SHARDS}/{path.name} is missing"
-        elif path.stat().st_size != record.size:
-            yield f"{SHARDS}/{path.name} has {path.stat().st_size} bytes instead of {record.size}"
-        elif sha256(path) != record.sha256:
+    yield from (f"{SHARDS}/{damage}" for damage in missized_files(folder, header))
+    for name, record in header.files.items():
+        path = shard_path(folder, header.number, SHARD_FILES[name])
+        has_its_size = path.is_file() and path.stat().st_size == record.size
+        if has_its_size and sha256(path) != record.sha256:
             yield f"{SHARDS}/{path.name} has another SHA-256 than its index says; {_first(index)}"
 
 

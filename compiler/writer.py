@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from .embeddings import Embeddings
-from .files import STATE, settle, sha256, shard_path
+from .files import SHARD_FILES, STATE, settle, sha256, shard_path
 from .index import FileRecord, Rejection, ShardHeader, write_index
 from .lock import check_token
 from .tar import TarWriter
@@ -136,11 +136,8 @@ class ShardWriter:
         check_token(self._output, self._token)
         index = shard_path(self._output, self._number, ".parquet")
         index.unlink(missing_ok=True)
-        for name, temporary, suffix in (
-            ("tar", self._tar_path, ".tar"),
-            ("text", self._text_path, ".text.safetensors"),
-        ):
-            final = shard_path(self._output, self._number, suffix)
+        for name, temporary in (("tar", self._tar_path), ("text", self._text_path)):
+            final = shard_path(self._output, self._number, SHARD_FILES[name])
             if name in files:
                 settle(temporary, final)
             else:
