@@ -2,12 +2,12 @@
 
 In the order in which data meet the modules:
 
-- `recipe_file`, `recipe`, `prompt`: a YAML file becomes a checked recipe.
+- `yaml_file`, `recipe_file`, `recipe`, `prompt`: a YAML file becomes a checked recipe.
 - `sources`: rows are listed, and read when a shard needs them.
 - `model`, `sizes`, `layout`: what the model can encode, and where panels lie.
 - `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
 - `images`, `fitting`, `operations`, `panels`: rows become panels.
-- `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.
+- `weights`, `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engine`, `ray_engine`: who runs the shard jobs, and where.
 - `compile`, `info`, `preview`, `report`, `cli`: the run as a whole.

@@ -17,9 +17,10 @@ from .dataset import open_dataset
 from .errors import OnepicError, RecipeError
 from .files import CANVASES, REJECTED
 from .recipe import Recipe, recipe_schema
-from .recipe_file import Override, read_recipe
+from .recipe_file import RECIPE, read_recipe
 from .report import open_report
 from .sources import infer_source
+from .yaml_file import Override
 
 EXAMPLES = """
 Compile a recipe into a dataset of canvas latents and masks.
@@ -89,7 +90,7 @@ def compile_command(
         else:
             overrides = [
                 *_flags(source, model, panel_size, limit),
-                *(Override.parse(text) for text in set_ or ()),
+                *(Override.parse(text, RECIPE) for text in set_ or ()),
             ]
             _compile(recipe, overrides, output, Scheduling(workers, local, ray_address))
     except OnepicError as error:

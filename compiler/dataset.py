@@ -105,22 +105,29 @@ def open_dataset(path: str | Path) -> Dataset:
     Raises:
         DatasetError: when there is none, it is unfinished, or of a newer format.
     """
+    folder = Path(path).expanduser()
+    return Dataset(folder, read_finished_info(folder, str(folder)))
+
+
+def read_finished_info(folder: Path, name: str) -> dict[str, Any]:
+    """What the dataset.json in `folder` holds; errors call the dataset `name`.
+
+    Raises:
+        DatasetError: when there is none, it is unfinished, or of a newer format.
+    """
     from .fingerprint import FORMAT_VERSION
 
-    folder = Path(path).expanduser()
     info = read_info(folder)
     if info is None:
-        raise DatasetError(
-            f"{folder}: no {DATASET} there; expected a folder made by onepic-compile"
-        )
+        raise DatasetError(f"{name}: no {DATASET} there; expected a dataset made by onepic-compile")
     if info["format_version"] > FORMAT_VERSION:
         raise DatasetError(
-            f"{folder}: format version {info['format_version']} is newer than this onepic reads "
+            f"{name}: format version {info['format_version']} is newer than this onepic reads "
             f"({FORMAT_VERSION}); upgrade onepic"
         )
     if not info["complete"]:
-        raise DatasetError(f"{folder}: compiling it has not finished; run onepic-compile again")
-    return Dataset(folder, info)
+        raise DatasetError(f"{name}: compiling it has not finished; run onepic-compile again")
+    return info
 
 
 def read_info(folder: Path) -> dict[str, Any] | None:

@@ -8,14 +8,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from diffusers.utils import logging as diffusers_logging
 from numpy.typing import NDArray
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
-from transformers.utils import logging as transformers_logging
 
 from .embeddings import Embeddings
-from .errors import ModelError
 from .model import Model
+from .weights import load_component, load_network
 
 
 class Encoder:
@@ -30,7 +28,9 @@ class Encoder:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         half = self.device.type == "cuda" and model.half_is_safe
         dtype = torch.float16 if half else torch.float32
-        self.vae = _load_weights(AutoencoderKL, model, "vae", dtype)
+        self.vae = load_network(
+            AutoencoderKL, model.name, model.folder / "vae", dtype, model.variant
+        )
         self.vae.to(self.device, memory_format=torch.channels_last)
         self._text: list[tuple[Any, Any]] = []
 
@@ -106,11 +106,14 @@ class Encoder:
 
     def _load_text(self) -> list[tuple[Any, Any]]:
         dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        name, folder = self.model.name, self.model.folder
         classes = (CLIPTextModel, CLIPTextModelWithProjection)
         pairs = []
         for cls, suffix in zip(classes, ("", "_2"), strict=True):
-            tokenizer = _load(CLIPTokenizer, self.model, f"tokenizer{suffix}")
-            encoder = _load_weights(cls, self.model, f"text_encoder{suffix}", dtype)
+            tokenizer = load_component(CLIPTokenizer, name, folder / f"tokenizer{suffix}")
+            encoder = load_network(
+                cls, name, folder / f"text_encoder{suffix}", dtype, self.model.variant
+            )
             pairs.append((tokenizer, encoder.to(self.device)))
         return pairs
 
@@ -132,41 +135,3 @@ class Encoder:
             states.append(output.hidden_states[-2])
         hidden = torch.cat(states, dim=-1).half().cpu().numpy()
         return Embeddings(hidden, output.text_embeds.half().cpu().numpy(), cut)
-
-
-def _load_weights(cls: Any, model: Model, component: str, dtype: torch.dtype) -> Any:
-    """A network from the model's folder, with every one of its weights.
-
-    Raises:
-        ModelError: naming the component.
-    """
-    # Their bars for loading a file would break into ours.
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    network, found = _load(
-        cls,
-        model,
-        component,
-        variant=model.variant,
-        use_safetensors=True,
-        output_loading_info=True,
-        **{"torch_dtype" if cls is AutoencoderKL else "dtype": dtype},
-    )
-    # Both libraries give random numbers to weights that are not in the file.
-    missing = {name for name, _ in network.named_parameters()} & set(found["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"model {model.name}: the weights in {model.folder / component} lack {min(missing)}"
-            f"{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}; download it again"
-        )
-    return network.eval()
-
-
-def _load(cls: Any, model: Model, component: str, **options: Any) -> Any:
-    """Whatever `from_pretrained` makes of a component's folder; errors name the component."""
-    try:
-        return cls.from_pretrained(model.folder / component, **options)
-    except Exception as error:  # their readers raise anything on a damaged file
-        raise ModelError(
-            f"model {model.name}: {model.folder / component} cannot be loaded: {error}"
-        ) from error

@@ -19,6 +19,12 @@ class RecipeError(OnepicError):
     exit_code = 2
 
 
+class SettingsError(OnepicError):
+    """The settings of a training run, or an override of them, are not valid."""
+
+    exit_code = 2
+
+
 class SourceError(OnepicError):
     """The source as a whole cannot be read: a missing folder, a broken table, no such column."""
 

@@ -17,15 +17,16 @@ _RUN = "run"
 
 
 @contextmanager
-def locked(output: Path) -> Iterator[str]:
+def locked(output: Path, state: str = STATE) -> Iterator[str]:
     """Hold the output folder for this run; yields the run's token.
 
-    The lock is the kernel's, so it goes with the process, however that ends.
+    The lock lies in the sub-folder `state`. It is the kernel's, so it goes with the process,
+    however that ends.
 
     Raises:
         OutputError: when another run holds it, or the folder cannot be made.
     """
-    folder = output / STATE
+    folder = output / state
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from .errors import ModelError
 #: The components that a compiler needs; the U-Net's weights are not among them.
 ENCODERS = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 _PATTERNS = ("model_index.json", "unet/config.json", *(f"{name}/*" for name in ENCODERS))
+_OTHER_FORMATS = ("*.bin", "*.msgpack", "*.onnx*", "*openvino*")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def open_model(name: str, revision: str | None = None) -> Model:
     Raises:
         ModelError: when it cannot be found or lacks a component; the message names it.
     """
-    folder, commit = _locate(name, revision)
+    folder, commit = locate_model(name, revision, _PATTERNS, weights_in="vae")
     if not folder.joinpath("vae", "config.json").is_file():
         raise ModelError(
             f"model {name}: {folder} has no vae/config.json; expected a diffusers SDXL folder "
@@ -81,7 +83,7 @@ def open_model(name: str, revision: str | None = None) -> Model:
         name=name,
         revision=commit,
         folder=folder,
-        variant=_variant(name, folder / "vae"),
+        variant=weights_variant(name, folder / "vae"),
         factor=factor,
         channels=vae["latent_channels"],
         scaling_factor=vae.get("scaling_factor", 0.18215),
@@ -92,7 +94,21 @@ def open_model(name: str, revision: str | None = None) -> Model:
     )
 
 
-def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
+def locate_model(
+    name: str, revision: str | None, patterns: Sequence[str], weights_in: str
+) -> tuple[Path, str | None]:
+    """The folder of a model, fetched from the Hub if need be, and its commit if it is from there.
+
+    Args:
+        name: a folder, a Hub id or the word ``miniature``.
+        revision: a branch, tag or commit of a Hub id.
+        patterns: the files to fetch; ``vae/*`` stands for a whole component with its weights.
+        weights_in: the component, among those of `patterns`, in which weights must be found: where
+            it has none in full precision, the components' fp16 variant is fetched too.
+
+    Raises:
+        ModelError: when there is no such folder and the Hub has none, or cannot be asked.
+    """
     if name == "miniature":
         from .. import miniature
 
@@ -104,43 +120,52 @@ def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
             f"model {name}: no such folder; give a diffusers SDXL folder or a Hub id such as "
             "stabilityai/stable-diffusion-xl-base-1.0"
         )
-    return _download(name, revision)
+    return _download(name, revision, patterns, weights_in)
 
 
-def _download(name: str, revision: str | None) -> tuple[Path, str]:
-    """The components' files from the Hub's cache or the Hub; the commit is their folder's name."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+def weights_variant(name: str, folder: Path) -> str | None:
+    """None for a component's folder with weights in full precision, "fp16" if it has only those.
 
-    ignore = ["*.bin", "*.msgpack", "*.onnx*", "*openvino*"]
-    try:
-        folder = Path(
-            snapshot_download(
-                name,
-                revision=revision,
-                allow_patterns=list(_PATTERNS),
-                ignore_patterns=[*ignore, "*.fp16.*"],
-            )
-        )
-        if not any(path.suffix == ".safetensors" for path in folder.glob("vae/*")):
-            patterns = [
-                f"*/*.fp16.{suffix}" for suffix in ("safetensors", "safetensors.index.json")
-            ]
-            snapshot_download(name, revision=revision, allow_patterns=patterns)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise ModelError(
-            f"model {name}: neither a folder here nor found on the Hub: {error}"
-        ) from error
-    return folder, folder.name
-
-
-def _variant(name: str, folder: Path) -> str | None:
+    Raises:
+        ModelError: when there are neither.
+    """
     weights = [path.name for path in folder.glob("*.safetensors")]
     if any(".fp16." not in weight for weight in weights):
         return None
     if weights:
         return "fp16"
     raise ModelError(f"model {name}: {folder} has no safetensors weights")
+
+
+def _download(
+    name: str, revision: str | None, patterns: Sequence[str], weights_in: str
+) -> tuple[Path, str]:
+    """Files from the Hub's cache or the Hub; the commit is their folder's name."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=list(patterns),
+                ignore_patterns=[*_OTHER_FORMATS, "*.fp16.*"],
+            )
+        )
+        if not any(path.suffix == ".safetensors" for path in folder.glob(f"{weights_in}/*")):
+            half = [
+                f"{pattern}.fp16.{suffix}"
+                for pattern in patterns
+                if pattern.endswith("/*")
+                for suffix in ("safetensors", "safetensors.index.json")
+            ]
+            snapshot_download(name, revision=revision, allow_patterns=half)
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise ModelError(
+            f"model {name}: neither a folder here nor found on the Hub: {error}"
+        ) from error
+    return folder, folder.name
 
 
 def _zero_empty_prompt(folder: Path) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub.constants
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from onepic import miniature
 from onepic.compiler.errors import ModelError
-from onepic.compiler.model import ENCODERS, open_model
+from onepic.compiler.model import ENCODERS, locate_model, open_model, weights_variant
 
 TOKENIZER = ("vocab.json", "merges.txt", "tokenizer_config.json")
 OTHERS = (
@@ -220,3 +222,66 @@ def test_a_hub_id_opens_at_its_revisions_commit(
 def test_what_is_neither_here_nor_on_the_hub_is_named(name: str, revision: str | None) -> None:
     with pytest.raises(ModelError, match=f"model {name}: neither a folder here nor found on the H"):
         open_model(name, revision)
+
+
+@pytest.fixture
+def fetched(hub: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., set[str]]:
+    """`fetched(patterns, weights_in)` are the files of a repository that come from the Hub."""
+    folder = hub / "snapshots" / ("c" * 40)
+
+    def snapshot_download(name: str, **options: Any) -> str:
+        del options["revision"]
+        for path in filter_repo_objects(ON_THE_HUB, **options):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).touch()
+        return str(folder)
+
+    def locate(patterns: list[str], weights_in: str) -> set[str]:
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+        assert locate_model("user/tiny", None, patterns, weights_in) == (folder, "c" * 40)
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix() for path in files}
+
+    return locate
+
+
+ON_THE_HUB = [
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "unet/config.json",
+    "unet/model.bin",
+    "unet/model.safetensors",
+    "unet/model.fp16.safetensors",
+    "vae/config.json",
+    "vae/model.fp16.safetensors",
+    "text_encoder/model.fp16.safetensors",
+]
+
+
+def test_only_the_asked_files_are_fetched_in_full_precision(
+    fetched: Callable[..., set[str]],
+) -> None:
+    assert fetched(["unet/*", "scheduler/*", "vae/config.json"], "unet") == {
+        "unet/config.json",
+        "unet/model.safetensors",
+        "scheduler/scheduler_config.json",
+        "vae/config.json",
+    }
+
+
+def test_half_precision_of_the_asked_components_is_fetched_where_there_is_no_other(
+    fetched: Callable[..., set[str]],
+) -> None:
+    assert fetched(["vae/*", "unet/config.json"], "vae") == {
+        "vae/config.json",
+        "vae/model.fp16.safetensors",
+        "unet/config.json",
+    }
+
+
+def test_the_variant_is_that_of_a_components_weights(folder: Path) -> None:
+    assert weights_variant("mine", folder / "vae") is None
+    make_half(folder)
+    assert weights_variant("mine", folder / "vae") == "fp16"
+    with pytest.raises(ModelError, match=f"model mine: {folder / 'tokenizer'} has no safetensors"):
+        weights_variant("mine", folder / "tokenizer")

@@ -10,7 +10,9 @@ import pytest
 from onepic.compiler.errors import RecipeError
 from onepic.compiler.operations import OPERATIONS
 from onepic.compiler.recipe import PanelSize, Recipe
-from onepic.compiler.recipe_file import Override, read_recipe, recipe_from_data
+from onepic.compiler.recipe_file import RECIPE as KIND
+from onepic.compiler.recipe_file import read_recipe, recipe_from_data
+from onepic.compiler.yaml_file import Override
 
 RECIPE = """\
 task: colorization
@@ -55,7 +57,7 @@ def read(file: Path) -> Read:
 
     def write_and_read(text: str, *sets: str) -> Recipe:
         file.write_text(text, encoding="utf-8")
-        return read_recipe(file, [Override.parse(each) for each in sets])
+        return read_recipe(file, [Override.parse(each, KIND) for each in sets])
 
     return write_and_read
 
@@ -131,26 +133,6 @@ def test_several_problems_are_told_at_once(refused: Callable[..., str], file: Pa
     assert places == [f"{file}:11: seed", f"{file}:12: limit", f"{file}:13: fit"]
 
 
-def test_a_key_that_is_there_twice_is_named_with_both_lines(
-    refused: Callable[..., str], file: Path
-) -> None:
-    assert refused(RECIPE + "task: other\n") == (
-        f"{file}:11: task is there twice (first in line 1)"
-    )
-    assert refused(changed("    from: image\n", "    from: image\n    from: other\n")) == (
-        f"{file}:7: panels.colour.from is there twice (first in line 6)"
-    )
-
-
-@pytest.mark.parametrize("text", ["a: [", "a: b: c", "task: x\n\ttab: y", "a: !!python/name:x y"])
-def test_what_is_not_plain_yaml_is_refused(
-    refused: Callable[..., str], file: Path, text: str
-) -> None:
-    message = refused(text)
-    assert message.startswith(f"{file}: not valid YAML: ")
-    assert "line " in message
-
-
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "colorization"])
 def test_a_file_without_keys_says_which_are_expected(
     refused: Callable[..., str], file: Path, text: str
@@ -160,17 +142,9 @@ def test_a_file_without_keys_says_which_are_expected(
     )
 
 
-def test_a_file_that_is_not_utf8_is_refused(file: Path) -> None:
-    file.write_bytes(b"task: caf\xe9\n")
-    with pytest.raises(RecipeError, match=r"recipe\.yaml: not UTF-8 text"):
+def test_a_file_that_cannot_be_read_is_named(file: Path) -> None:
+    with pytest.raises(RecipeError, match=r"No such file or directory; expected a recipe in YAML"):
         read_recipe(file)
-
-
-def test_a_file_that_is_not_there_and_a_folder_are_named(file: Path) -> None:
-    with pytest.raises(RecipeError, match=r"recipe\.yaml: No such file or directory; expected"):
-        read_recipe(file)
-    with pytest.raises(RecipeError, match=f"{file.parent}: Is a directory; expected"):
-        read_recipe(file.parent)
 
 
 def test_set_replaces_and_adds_values(read: Read) -> None:
@@ -204,20 +178,6 @@ def test_set_reaches_into_lists(read: Read) -> None:
     assert recipe.layout == (("colour", "grey"),)
 
 
-def test_a_later_set_goes_into_an_earlier_one(read: Read) -> None:
-    recipe = read(
-        RECIPE, "panels.grey.apply=[{canny: {low: 1}}]", "panels.grey.apply.0.canny.low=2"
-    )
-    assert recipe.panels["grey"].apply[0].model_dump()["low"] == 2
-
-
-def test_set_changes_only_one_of_two_that_share_an_anchor(read: Read) -> None:
-    text = changed("{from: image, apply: [grayscale, {canny: {low: 50}}]}", "&panel {from: image}")
-    recipe = read(text.replace("colour:\n    from: image", "colour: *panel"), "panels.grey.from=a")
-    assert recipe.panels["grey"].from_ == "a"
-    assert recipe.panels["colour"].from_ == "image"
-
-
 @pytest.mark.parametrize(
     ("option", "message"),
     [
@@ -243,15 +203,7 @@ def test_an_error_of_set_names_the_option(
 @pytest.mark.parametrize("option", ["seed", "=1", "a..b=1", ".a=1"])
 def test_set_without_key_or_value_shows_an_example(option: str) -> None:
     with pytest.raises(RecipeError, match=r"expected KEY\.KEY=VALUE, such as panel_size.width=512"):
-        Override.parse(option)
-
-
-def test_a_value_of_set_is_yaml() -> None:
-    assert Override.parse("a.0.b=[1, {c: null}]") == Override(
-        ("a", 0, "b"), [1, {"c": None}], "--set a.0.b=[1, {c: null}]"
-    )
-    with pytest.raises(RecipeError, match=r"--set a=\[: the value is not YAML"):
-        Override.parse("a=[")
+        Override.parse(option, KIND)
 
 
 @pytest.mark.usefixtures("without_mine")

@@ -144,7 +144,7 @@ def test_the_pooled_output_is_taken_at_the_end_of_the_text(encoder: str) -> None
 
 def test_every_named_component_loads_from_its_folder() -> None:
     index: dict[str, Any] = json.loads((path() / "model_index.json").read_text())
-    assert index["unet"] == [None, None]
+    assert index["unet"] == ["diffusers", "UNet2DConditionModel"]
     assert index["vae"] == ["diffusers", "AutoencoderKL"]
     components = {n: v for n, v in index.items() if isinstance(v, list) and v[0] and n != "vae"}
     assert len(components) == 5

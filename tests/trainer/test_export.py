@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import torch
+from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from peft import PeftConfig, PeftModel, inject_adapter_in_model, set_peft_model_state_dict
+from peft.utils import load_peft_weights
+from safetensors import safe_open
+
+from onepic.compiler.errors import ModelError, SettingsError
+from onepic.trainer.adapter import AdapterSettings, adapter_state, add_adapter
+from onepic.trainer.export import DIFFUSERS_WEIGHTS, load_trained, write_adapter
+
+LORA_KINDS = ("lora", "rslora", "dora")
+KINDS = (*LORA_KINDS, "loha", "lokr", "full")
+
+
+@pytest.fixture
+def trained(unet, change_weights):
+    """`trained(kind)` gives a U-Net with a changed adapter, alpha unlike rank, and its settings."""
+
+    def make(kind, **changes):
+        targets = ("attn1.to_q", "attn1.to_k", "attn2.to_v", "ff.net.2", "conv1")
+        settings = AdapterSettings(kind=kind, rank=4, alpha=3, targets=targets, **changes)
+        add_adapter(unet, settings, seed=0)
+        change_weights(unet)
+        return unet, settings
+
+    return make
+
+
+@pytest.fixture
+def pipeline():
+    """`pipeline(unet)` is a stock SDXL pipeline that has nothing but a U-Net."""
+    missing = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+
+    def make(unet):
+        parts = dict.fromkeys(missing)
+        return StableDiffusionXLPipeline(**parts, unet=unet, scheduler=EulerDiscreteScheduler())
+
+    return make
+
+
+@pytest.mark.parametrize("kind", LORA_KINDS)
+def test_stock_diffusers_loads_the_adapter_to_the_bit(
+    kind, trained, new_unet, pipeline, predict, tmp_path, caplog
+):
+    unet, settings = trained(kind)
+    write_adapter(tmp_path, unet, settings)
+    pipe = pipeline(new_unet())
+    with caplog.at_level(logging.WARNING):
+        pipe.load_lora_weights(tmp_path)
+    assert torch.equal(predict(pipe.unet), predict(unet))
+    assert not torch.allclose(predict(new_unet()), predict(unet), atol=1e-2)
+    # Nothing was missing but what this pipeline does not have.
+    assert all("text_encoder" in record.message for record in caplog.records)
+
+
+def test_stock_diffusers_loads_a_lokr_into_the_unet_to_the_bit(
+    trained, new_unet, predict, tmp_path
+):
+    unet, settings = trained("lokr")
+    write_adapter(tmp_path, unet, settings)
+    fresh = new_unet()
+    fresh.load_lora_adapter(tmp_path, weight_name=DIFFUSERS_WEIGHTS, prefix="unet")
+    assert torch.equal(predict(fresh), predict(unet))
+
+
+def test_stock_peft_loads_a_loha_to_the_bit(trained, new_unet, predict, tmp_path):
+    unet, settings = trained("loha")
+    write_adapter(tmp_path, unet, settings)
+    model = PeftModel.from_pretrained(new_unet(), tmp_path)
+    assert torch.equal(predict(model), predict(unet))
+
+
+def test_a_loha_can_be_injected_with_the_files_that_peft_finds(
+    trained, new_unet, predict, tmp_path
+):
+    unet, settings = trained("loha")
+    write_adapter(tmp_path, unet, settings)
+    fresh = inject_adapter_in_model(PeftConfig.from_pretrained(tmp_path), new_unet())
+    result = set_peft_model_state_dict(fresh, load_peft_weights(tmp_path, device="cpu"))
+    assert not result.unexpected_keys
+    assert torch.equal(predict(fresh), predict(unet))
+
+
+def test_stock_diffusers_loads_a_full_unet_to_the_bit(trained, predict, tmp_path):
+    unet, settings = trained("full")
+    assert write_adapter(tmp_path, unet, settings) == tmp_path / "unet"
+    fresh = UNet2DConditionModel.from_pretrained(tmp_path, subfolder="unet")
+    assert torch.equal(predict(fresh), predict(unet))
+    assert sorted(path.name for path in (tmp_path / "unet").iterdir()) == [
+        "config.json",
+        "diffusion_pytorch_model.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fresh_unet_takes_every_kind_back_to_the_bit(kind, trained, new_unet, predict, tmp_path):
+    unet, settings = trained(kind)
+    write_adapter(tmp_path, unet, settings)
+    fresh = new_unet()
+    load_trained(fresh, tmp_path)
+    assert torch.equal(predict(fresh), predict(unet))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loaded_weights_take_the_dtype_of_the_unet(kind, trained, new_unet, tmp_path):
+    unet, settings = trained(kind)
+    write_adapter(tmp_path, unet, settings)
+    fresh = new_unet().to(torch.float16)
+    load_trained(fresh, tmp_path)
+    assert {value.dtype for value in fresh.parameters()} == {torch.float16}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_writing_again_replaces_what_was_there(
+    kind, trained, new_unet, predict, change_weights, tmp_path
+):
+    unet, settings = trained(kind)
+    write_adapter(tmp_path, unet, settings)
+    files = sorted(path.name for path in tmp_path.rglob("*"))
+    change_weights(unet)
+    write_adapter(tmp_path, unet, settings)
+    fresh = new_unet()
+    load_trained(fresh, tmp_path)
+    assert torch.equal(predict(fresh), predict(unet))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == files
+
+
+@pytest.mark.parametrize("kind", LORA_KINDS)
+def test_the_file_is_the_one_that_diffusers_writes_less_peft_s_defaults(kind, trained, tmp_path):
+    unet, settings = trained(kind)
+    ours = write_adapter(tmp_path / "ours", unet, settings)
+    StableDiffusionXLPipeline.save_lora_weights(
+        tmp_path / "theirs",
+        unet_lora_layers=adapter_state(unet, settings),
+        unet_lora_adapter_metadata=unet.peft_config["default"].to_dict(),
+    )
+    with safe_open(ours, "pt") as one, safe_open(tmp_path / "theirs" / ours.name, "pt") as other:
+        assert set(one.keys()) == set(other.keys())
+        assert all(torch.equal(one.get_tensor(k), other.get_tensor(k)) for k in one.keys())  # noqa: SIM118
+        fields, theirs = (
+            json.loads(file.metadata()["lora_adapter_metadata"]) for file in (one, other)
+        )
+    theirs["unet.target_modules"] = sorted(theirs["unet.target_modules"])
+    assert fields.items() <= theirs.items()
+
+
+def test_weights_of_a_bfloat16_run_are_written_in_float32(new_unet, tmp_path):
+    unet, settings = new_unet().to(torch.bfloat16), AdapterSettings(rank=2)
+    add_adapter(unet, settings, seed=0)
+    with safe_open(write_adapter(tmp_path, unet, settings), "pt") as file:
+        assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float32}  # noqa: SIM118
+
+
+def test_a_folder_without_weights_is_refused_with_what_was_expected(unet, tmp_path):
+    with pytest.raises(ModelError, match="pytorch_lora_weights.safetensors"):
+        load_trained(unet, tmp_path)
+
+
+def test_weights_of_another_unet_are_refused(trained, new_unet, tmp_path):
+    unet, settings = trained("lora")
+    write_adapter(tmp_path, unet, settings)
+    with pytest.raises(SettingsError, match="not of this U-Net"):
+        load_trained(new_unet(layers_per_block=2), tmp_path)

@@ -1,0 +1,94 @@
+"""Opening compiled datasets for training: what they hold, and whether they go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from ..compiler.dataset import read_finished_info
+from ..compiler.errors import DatasetError, SettingsError
+from ..compiler.files import DATASET, NULL_PROMPT
+from .cache import CacheSettings
+from .order import Numbers
+from .samples import SampleTable, read_samples
+from .store import Store, open_store
+
+
+@dataclass(frozen=True, eq=False)
+class Canvases:
+    """A compiled dataset, opened for training.
+
+    `info` is its dataset.json. `hidden`, float16 [tokens, D], and `pooled`, float16 [P], are the
+    empty prompt's embeddings.
+    """
+
+    store: Store
+    info: dict[str, Any]
+    samples: SampleTable
+    hidden: NDArray[np.float16]
+    pooled: NDArray[np.float16]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        return self.store.name
+
+
+def open_canvases(path: str | Path, cache: CacheSettings | None = None) -> Canvases:
+    """Open a dataset in a folder, or at any URL that fsspec knows.
+
+    Raises:
+        DatasetError: when there is none, or it is unfinished, damaged, or of a newer format.
+    """
+    store = open_store(path, cache or CacheSettings())
+    info = read_finished_info(store.metadata(DATASET).parent, store.name)
+    try:
+        empty = load_file(store.metadata(NULL_PROMPT))
+        hidden, pooled = empty["hidden"][0], empty["pooled"][0]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise DatasetError(
+            f"{store.name}/{NULL_PROMPT}: cannot be read ({error}); compile again to restore it"
+        ) from error
+    return Canvases(store, info, read_samples(store, info["totals"]["shards"]), hidden, pooled)
+
+
+def check_same_latents(datasets: Sequence[Canvases]) -> None:
+    """Refuse to mix datasets that were not made for the same model.
+
+    Raises:
+        SettingsError: naming both datasets and what differs.
+    """
+    first = datasets[0]
+    for other in datasets[1:]:
+        for what, ours, theirs in (
+            *(
+                (f"model.{key}", first.info["model"].get(key), other.info["model"].get(key))
+                for key in first.info["model"]
+            ),
+            ("text embeddings", first.hidden.shape[-1:], other.hidden.shape[-1:]),
+        ):
+            if ours != theirs:
+                raise SettingsError(
+                    f"{first.name} and {other.name} were not made for the same model: {what} is "
+                    f"{ours} in the first and {theirs} in the second; compile one of them again"
+                )
+
+
+def hold_out(total: int, count: int) -> tuple[Numbers, Numbers]:
+    """The samples to train on and those to validate on, which depend on the counts alone.
+
+    Held out are `count` samples, but at most a tenth, evenly spread over the dataset.
+    """
+    count = min(count, total // 10)
+    held = (np.arange(count) * 2 + 1) * total // max(1, 2 * count)
+    return np.setdiff1d(np.arange(total), held), held.astype(np.int64)

@@ -1,0 +1,124 @@
+"""README.md of a run, as the Hub shows it: what was trained, how, and how the loss went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..compiler.files import write_whole
+
+CURVE = "curve.png"
+
+
+def draw_curve(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Plot training and validation loss over the steps into a PNG."""
+    from io import BytesIO
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, label in (("loss", "training"), ("validation_loss", "validation")):
+        points = [(line["step"], line[name]) for line in metrics if name in line]
+        if points:
+            axes.plot(
+                *zip(*points, strict=True), label=label, marker="." if len(points) < 50 else ""
+            )
+    axes.set(xlabel="step", ylabel="masked loss")
+    if axes.lines:
+        axes.legend()
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    write_whole(path, buffer.getvalue())
+
+
+def write_card(
+    run: Path,
+    task_card: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    metrics: Sequence[Mapping[str, Any]],
+    weights: str,
+) -> None:
+    """Write README.md with the front matter that the Hub reads."""
+    base, kind = task_card["base"]["name"], task_card["adapter"]["kind"]
+    tasks = task_card["tasks"]
+    front = {
+        # The Hub takes names of its own models only.
+        **(
+            {"base_model": base} if base.count("/") == 1 and not base.startswith((".", "/")) else {}
+        ),
+        "library_name": "diffusers",
+        "pipeline_tag": "image-to-image",
+        "tags": ["onepic", "stable-diffusion-xl", kind, *tasks],
+    }
+    parts = [
+        f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
+        f"# {', '.join(tasks)}",
+        f"A {kind} adapter for {base} that fills the target panel of a canvas, trained with onepic "
+        "(an implementation of ONE-PIC).",
+        *(_describe_task(name, task) for name, task in tasks.items()),
+        _describe_use(kind, base, weights),
+        _describe_training(metrics),
+        "## Settings\n\n```yaml\n" + yaml.safe_dump(dict(settings), sort_keys=False) + "```",
+    ]
+    write_whole(run / "README.md", ("\n\n".join(parts) + "\n").encode())
+
+
+def _describe_task(name: str, task: Mapping[str, Any]) -> str:
+    recipe = task["recipe"]
+    targets = set(recipe["target"]["panels"])
+    rows = [
+        " | ".join(f"**{panel}**" if panel in targets else panel for panel in row)
+        for row in recipe["layout"]
+    ]
+    width = len(recipe["layout"][0])
+    header = f"| {rows[0]} |\n|{'---|' * width}" + "".join(f"\n| {row} |" for row in rows[1:])
+    panels = [f"- `{panel}`: {_describe_panel(how)}" for panel, how in recipe["panels"].items()]
+    size = " x ".join(map(str, task["panel_size"]))
+    return "\n".join(
+        [
+            f"## The task {name}",
+            "",
+            f"The canvas, with its target in bold; a panel has {size} px:",
+            "",
+            header,
+            "",
+            *panels,
+            "",
+            f"Prompt: `{recipe['prompt']}`. Trained on {task['samples']} samples or fewer.",
+        ]
+    )
+
+
+def _describe_panel(panel: Mapping[str, Any]) -> str:
+    steps = [step if isinstance(step, str) else next(iter(step)) for step in panel["apply"]]
+    return f"`{panel['from']}`" + (f", then {', '.join(steps)}" if steps else "")
+
+
+def _describe_use(kind: str, base: str, weights: str) -> str:
+    if kind not in ("lora", "rslora", "dora"):
+        return f"The weights are in `{weights}`; `task.json` says how the canvas is built."
+    return (
+        "The weights are a diffusers adapter; `task.json` says how the canvas is built.\n\n"
+        "```python\n"
+        f'pipe = StableDiffusionXLPipeline.from_pretrained("{base}")\n'
+        'pipe.load_lora_weights("path/to/this/folder")\n'
+        "```"
+    )
+
+
+def _describe_training(metrics: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["## Training", "", f"![loss over steps]({CURVE})"]
+    for name, label in (("loss", "training loss"), ("validation_loss", "validation loss")):
+        found = [line for line in metrics if name in line]
+        if found:
+            first, last = found[0], found[-1]
+            lines += [
+                "",
+                f"Masked {label}: {first[name]:.4f} at step {first['step']}, "
+                f"{last[name]:.4f} at step {last['step']}.",
+            ]
+    return "\n".join(lines)

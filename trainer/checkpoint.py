@@ -1,0 +1,111 @@
+"""Checkpoints: everything that a run needs to go on as if it had not stopped, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..compiler.errors import RunError
+from ..compiler.files import to_json
+
+CHECKPOINTS = "checkpoints"
+_STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after `step` updates.
+
+    `tensors` are groups of tensors by name: the adapter's weights, the optimizer's state, the
+    average. `state` is everything else, as JSON can hold it.
+    """
+
+    step: int
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    state: Mapping[str, Any]
+
+
+def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> Path:
+    """Write a checkpoint and delete all but the newest `keep`; the folder that it is in.
+
+    Raises:
+        OSError: when it cannot be written; those before it are still there.
+    """
+    folder = run / CHECKPOINTS
+    final = folder / f"step-{checkpoint.step:07d}"
+    temporary = folder / f".{final.name}.{os.getpid()}"
+    if final.exists():  # a run's state after a step is always the same
+        return final
+    _remove_unfinished(folder)
+    try:
+        temporary.mkdir(parents=True)
+        for name, tensors in checkpoint.tensors.items():
+            save_file({key: t.contiguous() for key, t in tensors.items()}, temporary / _file(name))
+        state = {"step": checkpoint.step, "tensors": list(checkpoint.tensors)}
+        (temporary / _STATE).write_bytes(to_json({**state, **checkpoint.state}))
+        _sync(temporary)
+        temporary.rename(final)
+        _sync_folder(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    for old in list_checkpoints(run)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def list_checkpoints(run: Path) -> list[Path]:
+    """The folders of a run's checkpoints, oldest first."""
+    return sorted((run / CHECKPOINTS).glob("step-*"))
+
+
+def load_checkpoint(folder: Path, device: str) -> Checkpoint:
+    """Read a checkpoint, its tensors onto a device.
+
+    Raises:
+        RunError: when it is damaged.
+    """
+    try:
+        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        tensors = {name: load_file(folder / _file(name), device) for name in state.pop("tensors")}
+        return Checkpoint(state.pop("step"), tensors, state)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise RunError(
+            f"{folder}: the checkpoint cannot be read ({error}); delete this folder and resume "
+            "again, from the one before"
+        ) from error
+
+
+def _file(name: str) -> str:
+    return f"{name}.safetensors"
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Delete what a killed run was writing; the output's lock keeps other runs away."""
+    for left in folder.glob(".step-*"):
+        shutil.rmtree(left)
+
+
+def _sync(folder: Path) -> None:
+    """Wait until everything in a folder is on the disk."""
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

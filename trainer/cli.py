@@ -1,0 +1,189 @@
+"""The command ``onepic-train``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from ..compiler.errors import OnepicError, SettingsError
+from ..compiler.report import open_report
+from ..compiler.yaml_file import Override
+from .settings import SETTINGS, Settings, read_settings
+from .stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from .train import Summary
+
+EXAMPLES = """
+Train an adapter on compiled datasets.
+
+Examples:
+
+  onepic-train data/colorization --output runs/colorization
+
+  onepic-train data/colorization --output runs/colorization
+  --steps 400 --batch-size 8 --learning-rate 1e-3
+
+  onepic-train data/edit data/tryon --output runs/both --set weights=[2,1]
+  --set adapter.kind=dora
+
+  accelerate launch -m onepic.trainer data/colorization --output runs/colorization
+  --config train.yaml
+
+All settings are keys of the YAML file that --config names and of --set; --settings lists them. A
+run that was stopped goes on when the same command is given again with --resume. Exit codes: 0 done,
+1 the run failed, 2 the call or the settings were wrong, 130 stopped by Ctrl-C.
+"""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+_began = Stopwatch()
+
+
+@app.command(help=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+def train_command(
+    datasets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Folders made by onepic-compile, or URLs: hf://datasets/USER/NAME."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The run's folder.", show_default="runs/DATASET")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings in YAML.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Updates of the weights.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples at once on a device.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A diffusers folder or Hub id.", show_default="the datasets' own"),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting: adapter.rank=16.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in the output.")
+    ] = False,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(help="A further file: kohya, for ComfyUI and A1111."),
+    ] = None,
+    push_to_hub: Annotated[
+        str | None, typer.Option(help="USER/NAME, where the finished run is uploaded.")
+    ] = None,
+    cache_size: Annotated[
+        float, typer.Option(help="GB of remote shards that are kept on this machine.", min=0.001)
+    ] = 100.0,
+    settings_: Annotated[
+        bool, typer.Option("--settings", help="List all settings with their defaults.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
+    flags = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "model": model,
+    }
+    try:
+        if settings_:
+            print("\n".join(_list_settings()))
+        elif not datasets:
+            raise SettingsError("give a dataset, such as data/colorization; see --help")
+        else:
+            overrides = [
+                *(
+                    Override((name,), value, f"--{name.replace('_', '-')} {value}")
+                    for name, value in flags.items()
+                    if value is not None
+                ),
+                *(Override.parse(text, SETTINGS) for text in set_ or ()),
+            ]
+            settings = read_settings(config, overrides)
+            output = output or Path("runs") / Path(datasets[0]).name
+            _train(datasets, output, settings, resume, export or [], push_to_hub, cache_size)
+    except OnepicError as error:
+        if debug:
+            raise
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("stopped; give the same command with --resume to go on", 130)
+
+
+def _train(
+    datasets: list[str],
+    output: Path,
+    settings: Settings,
+    resume: bool,
+    exports: list[str],
+    repository: str | None,
+    cache_size: float,
+) -> None:
+    _check_exports(exports, settings)
+    # The libraries take seconds to import, and the mistakes above are told without them.
+    from accelerate import PartialState
+
+    from .cache import CacheSettings
+    from .publish import push_to_hub
+    from .train import train
+
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    _began.lap("imports")
+    cache = CacheSettings(limit=int(cache_size * 1e9))
+    summary = train(
+        datasets,
+        output,
+        settings,
+        resume=resume,
+        exports=exports,
+        cache=cache,
+        report=open_report(),
+        watch=_began,
+    )
+    if PartialState().is_main_process:
+        print("\n".join(_summarise(summary)))
+        if repository is not None:
+            print(f"published: {push_to_hub(output, repository)}")
+
+
+def _check_exports(exports: list[str], settings: Settings) -> None:
+    for name in exports:
+        if name != "kohya":
+            raise SettingsError(f"--export {name}: known: kohya")
+        if settings.adapter.kind not in ("lora", "rslora", "dora"):
+            raise SettingsError(
+                f"--export kohya: there is no such naming for adapter.kind={settings.adapter.kind}; "
+                "it exists for lora, rslora and dora"
+            )
+
+
+def _summarise(summary: Summary) -> list[str]:
+    """What was made, where, and what comes next."""
+    lines = [f"trained {summary.steps} steps; the adapter is {summary.weights}"]
+    for name, ends in (("loss", summary.losses), ("validation loss", summary.validation)):
+        if ends is not None:
+            lines.append(f"{name}: {ends[0]:.4f} at first, {ends[1]:.4f} at last")
+    return [*lines, f"about it: {summary.output / 'README.md'}"]
+
+
+def _list_settings() -> list[str]:
+    """Every setting, its default, and what it is."""
+    lines = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if hasattr(default, "model_dump"):
+            lines += [f"{name}.{key}: {value}" for key, value in default.model_dump().items()]
+        else:
+            text = f"  # {field.description}" if field.description else ""
+            lines.append(f"{name}: {default}{text}")
+    return lines
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"onepic-train: {message}", file=sys.stderr)
+    raise typer.Exit(code)

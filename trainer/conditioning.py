@@ -1,0 +1,33 @@
+"""SDXL's micro-conditioning: the sizes that the U-Net is told besides the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TimeIds = tuple[int, int, int, int, int, int]
+
+
+def time_ids(sample: Mapping[str, Any]) -> TimeIds:
+    """SDXL's six sizes of a sample, from its JSON: original, crop, target; each height before width.
+
+    The target size is the canvas's, and nothing of a canvas is cropped away. The original size is
+    the one that the canvas would have had if its target panel showed the image's own pixels: 512 px
+    of a panel that were made from 128 px of a picture count as a canvas of a quarter of the size.
+    So the model learns sharpness from sharp targets only, as SDXL did.
+    """
+    width, height = sample["canvas_size"]
+    across, down = _magnification(sample)
+    return round(height / down), round(width / across), 0, 0, height, width
+
+
+def _magnification(sample: Mapping[str, Any]) -> tuple[float, float]:
+    """How many px of the canvas a px of the target's image became, across and down."""
+    targets = sample["target_boxes"]
+    for panel in sample["panels"].values():
+        if panel["boxes"][0] in targets and panel["crop"] is not None:
+            left, top, right, bottom = panel["crop"]
+            _, _, width, height = panel["boxes"][0]
+            if right > left and bottom > top:
+                return width / (right - left), height / (bottom - top)
+    return 1.0, 1.0

@@ -1,0 +1,149 @@
+"""What a run leaves for others: its trained weights, in the files that their libraries load."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from ..compiler.errors import ModelError
+from ..compiler.files import to_json, write_whole
+from .adapter import (
+    AdapterSettings,
+    adapter_state,
+    add_adapter,
+    cast,
+    load_adapter_state,
+    peft_fields,
+    settings_of,
+)
+
+#: diffusers' names; its own constants live where its pipelines are imported.
+DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
+_DIFFUSERS_METADATA = "lora_adapter_metadata"
+_UNET = "unet"
+_UNET_WEIGHTS = "diffusion_pytorch_model.safetensors"
+#: peft's names.
+_PEFT_WEIGHTS = "adapter_model.safetensors"
+_PEFT_CONFIG = "adapter_config.json"
+_PEFT_PREFIX = "base_model.model."
+
+
+def write_adapter(folder: Path, unet: nn.Module, settings: AdapterSettings) -> Path:
+    """Write the trained weights in float32, whole or not at all, and give the path to them.
+
+    What stock libraries then need to load them:
+
+    - ``lora``, ``rslora``, ``dora``: ``pipe.load_lora_weights(folder)``
+    - ``lokr``: ``pipe.unet.load_lora_adapter(folder, weight_name=DIFFUSERS_WEIGHTS,
+      prefix="unet")``; SDXL's ``load_lora_weights`` refuses names without "lora"
+    - ``loha``, which diffusers does not read: ``peft.PeftModel.from_pretrained(unet, folder)``
+    - ``full``: ``UNet2DConditionModel.from_pretrained(folder, subfolder="unet")``
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if settings.kind == "full":
+        return _write_unet(folder / _UNET, unet)
+    state = {name: _plain(tensor) for name, tensor in adapter_state(unet, settings).items()}
+    if settings.kind == "loha":
+        return _write_peft(folder, state, peft_fields(settings))
+    return _write_diffusers(folder, state, peft_fields(settings))
+
+
+def load_trained(unet: nn.Module, folder: Path) -> None:
+    """Put what `write_adapter` left into a fresh U-Net of the same base, ready to sample.
+
+    The weights take the U-Net's dtype and device. A ModelError says that there are none; a
+    SettingsError, that they are of another U-Net.
+    """
+    settings, state = _read(folder)
+    dtype = next(unet.parameters()).dtype
+    if settings.kind != "full":
+        add_adapter(unet, settings, seed=0)
+    load_adapter_state(unet, settings, state)
+    # requires_grad stays as diffusers leaves it: torch chooses convolutions on the CPU by it, and
+    # frozen weights would give results that differ from stock diffusers' in the last bits.
+    cast(unet.parameters(), dtype)
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", torch.float32).contiguous()
+
+
+def _write_diffusers(folder: Path, state: Mapping[str, Tensor], fields: Mapping[str, Any]) -> Path:
+    prefixed = {f"{_UNET}.{name}": value for name, value in fields.items()}
+    metadata = {
+        "format": "pt",
+        _DIFFUSERS_METADATA: json.dumps(prefixed, indent=2, sort_keys=True),
+    }
+    path = folder / DIFFUSERS_WEIGHTS
+    write_whole(path, save({f"{_UNET}.{name}": value for name, value in state.items()}, metadata))
+    return path
+
+
+def _write_peft(folder: Path, state: Mapping[str, Tensor], fields: Mapping[str, Any]) -> Path:
+    write_whole(folder / _PEFT_CONFIG, to_json(dict(fields)))
+    path = folder / _PEFT_WEIGHTS
+    named = {_PEFT_PREFIX + name: value for name, value in state.items()}
+    write_whole(path, save(named, {"format": "pt"}))
+    return path
+
+
+def _write_unet(final: Path, unet: nn.Module) -> Path:
+    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    try:
+        # One file whatever its size: SDXL's 10.3 GB are just over diffusers' limit for a shard.
+        unet.save_pretrained(temporary, max_shard_size="1TB")
+        _replace_folder(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return final
+
+
+def _replace_folder(new: Path, final: Path) -> None:
+    """Give a written folder its name; a folder of that name is moved aside, then removed."""
+    for path in new.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    old = final.with_name(f".{final.name}.old")
+    if final.exists():
+        final.replace(old)
+    new.replace(final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _read(folder: Path) -> tuple[AdapterSettings, dict[str, Tensor]]:
+    if (folder / DIFFUSERS_WEIGHTS).exists():
+        return _read_diffusers(folder / DIFFUSERS_WEIGHTS)
+    if (folder / _PEFT_WEIGHTS).exists():
+        fields = json.loads((folder / _PEFT_CONFIG).read_text())
+        return settings_of(fields), _without(_PEFT_PREFIX, load_file(folder / _PEFT_WEIGHTS))
+    if (folder / _UNET / _UNET_WEIGHTS).exists():
+        return AdapterSettings(kind="full"), load_file(folder / _UNET / _UNET_WEIGHTS)
+    raise ModelError(
+        f"{folder} holds no trained weights: expected {DIFFUSERS_WEIGHTS}, {_PEFT_WEIGHTS} or "
+        f"{_UNET}/{_UNET_WEIGHTS}; give the folder that a run of the trainer wrote"
+    )
+
+
+def _read_diffusers(path: Path) -> tuple[AdapterSettings, dict[str, Tensor]]:
+    with safe_open(path, framework="pt") as file:
+        fields = (file.metadata() or {}).get(_DIFFUSERS_METADATA)
+    if fields is None:
+        raise ModelError(
+            f"{path} does not say its rank and alpha: its header has no {_DIFFUSERS_METADATA}, "
+            "which the trainer writes; load it with diffusers instead"
+        )
+    prefix = f"{_UNET}."
+    return settings_of(_without(prefix, json.loads(fields))), _without(prefix, load_file(path))
+
+
+def _without(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in named.items()}

@@ -1,0 +1,170 @@
+"""Remote files through fsspec: patient with the network, trusting nothing that has a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from typing import Any, BinaryIO, cast
+
+from ..compiler.errors import DatasetError
+from ..compiler.index import FileRecord
+
+_CHUNK = 4 << 20
+_SECRETS = re.compile(r"(?<=http://)[^/@\s]*@|(?<=https://)[^/@\s]*@|://[^/@\s]*:[^/@\s]*@|\?\S+")
+_HOPELESS = (FileNotFoundError, PermissionError, NotImplementedError, TypeError, ValueError)
+#: Statuses below 500 that ask for patience: Request Timeout, Too Early, Too Many Requests.
+_PASSING = (408, 425, 429)
+
+
+class StoreError(DatasetError):
+    """The place of a dataset, or of its cache, cannot be used as it is given."""
+
+    exit_code = 2
+
+
+class _InterruptedError(Exception):
+    """The network failed in a way that may pass."""
+
+
+def check_protocol(url: str) -> None:
+    """Refuse a URL for which fsspec has no file system.
+
+    Raises:
+        StoreError: which says what to install.
+    """
+    import fsspec
+
+    protocol = _protocol(url)
+    try:
+        fsspec.get_filesystem_class(protocol)
+    except ImportError as error:
+        raise StoreError(
+            f"{without_secrets(url)}: {protocol}:// needs another package: {error}"
+        ) from error
+    except ValueError as error:
+        raise StoreError(
+            f"{without_secrets(url)}: {protocol}:// is not known; expected a local folder or a URL "
+            "that fsspec opens, such as hf://, s3://, gs:// or https://"
+        ) from error
+
+
+def without_secrets(text: str) -> str:
+    """The text without the passwords and queries of the URLs in it."""
+    return _SECRETS.sub(lambda found: "://" if found[0].startswith("://") else "", text)
+
+
+def download(
+    url: str, file: BinaryIO, record: FileRecord | None, waits: Sequence[float] = ()
+) -> None:
+    """Write all of a remote file to `file`, which ends where the remote one does.
+
+    `record` is what has to come; without one anything is taken. `waits` are the seconds to wait
+    before each further try when the network fails.
+
+    Raises:
+        DatasetError: when the file is not there, cannot be fetched, or is not what it has to be.
+        OSError: when `file` cannot be written.
+    """
+    found = _copy_patiently(url, file, record.size if record else None, waits)
+    if record and found != record:
+        found = _copy_patiently(url, file, record.size, waits)
+        if found != record:
+            raise DatasetError(_mismatch(without_secrets(url), record, found))
+    file.truncate()
+
+
+def _mismatch(url: str, expected: FileRecord, found: FileRecord) -> str:
+    what = f"{found.size} bytes with SHA-256 {found.sha256}"
+    if found.size > expected.size:
+        what = f"more than {expected.size} bytes"
+    return (
+        f"{url}: found {what}, expected {expected.size} bytes with SHA-256 {expected.sha256}; the "
+        "file is damaged, or the dataset was changed without its dataset.json; upload it again"
+    )
+
+
+def _copy_patiently(
+    url: str, file: BinaryIO, most: int | None, waits: Sequence[float]
+) -> FileRecord:
+    for wait in waits:
+        try:
+            return _copy(url, file, most)
+        except _InterruptedError:
+            time.sleep(wait)
+    try:
+        return _copy(url, file, most)
+    except _InterruptedError as error:
+        raise DatasetError(
+            f"{without_secrets(url)}: cannot be fetched: {error}; tried {len(waits) + 1} times"
+        ) from error.__cause__
+
+
+def _copy(url: str, file: BinaryIO, most: int | None) -> FileRecord:
+    """One try, given up after `most` bytes: what has come is then longer than that."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    with closing(_chunks(url)) as chunks:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+            if most is not None and file.tell() > most:
+                break
+    return FileRecord(file.tell(), digest.hexdigest())
+
+
+def _chunks(url: str) -> Generator[bytes, None, None]:
+    try:
+        with _open(url) as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except Exception as error:  # each remote file system has errors of its own
+        if _is_hopeless(error):
+            raise DatasetError(f"{without_secrets(url)}: {_reason(error)}") from error
+        raise _InterruptedError(_reason(error)) from error
+
+
+def _open(url: str) -> BinaryIO:
+    import fsspec
+
+    protocol, how = _protocol(url), {}
+    if protocol in ("http", "https"):
+        # Given a size, fsspec does not ask for it first, and so tells "not there" from "not now".
+        how = {"block_size": 0, "size": 1}
+    elif protocol == "hf":
+        how = {"block_size": 0}  # one stream, rather than a request for each block
+    file_system, path = fsspec.core.url_to_fs(url, **_connection(protocol))
+    return cast(BinaryIO, file_system.open(path, "rb", **how))
+
+
+def _connection(protocol: str) -> dict[str, Any]:
+    """By default aiohttp gives up after five minutes, however well a large file comes along."""
+    if protocol not in ("http", "https"):
+        return {}
+    import aiohttp
+    import fsspec
+
+    configured = fsspec.config.conf.get(protocol, {}).get("client_kwargs", {})
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
+    return {"client_kwargs": {"timeout": timeout, **configured}}
+
+
+def _protocol(url: str) -> str:
+    return url.partition("://")[0].rpartition("::")[2]
+
+
+def _is_hopeless(error: Exception) -> bool:
+    answer = getattr(error, "response", None)
+    status = getattr(error, "status", None) or getattr(answer, "status_code", None)
+    if isinstance(status, int):
+        return 400 <= status < 500 and status not in _PASSING
+    return isinstance(error, _HOPELESS)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "not found; expected a dataset made by onepic-compile there"
+    text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    return without_secrets(text)

@@ -1,0 +1,34 @@
+"""Ctrl-C and SIGTERM: finish the step, keep the state, then leave."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+@dataclass
+class Interrupt:
+    """Whether somebody asked the run to stop."""
+
+    asked: bool = False
+
+
+@contextmanager
+def watched() -> Iterator[Interrupt]:
+    """Note the first Ctrl-C or SIGTERM; a second one ends the process at once."""
+    interrupt = Interrupt()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        if interrupt.asked:
+            raise KeyboardInterrupt
+        interrupt.asked = True
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

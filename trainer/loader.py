@@ -1,0 +1,204 @@
+"""Batches of canvases from compiled datasets, assembled in threads, in an order that can be resumed."""
+
+from __future__ import annotations
+
+import resource
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from .canvases import Canvases
+from .conditioning import time_ids
+from .fetch_ahead import fetch_ahead, window_of
+from .order import Group, Numbers, PlannedBatch, batches, in_order, window_samples
+from .reader import Arrays, ShardReader
+from .samples import sample_name
+
+#: Batches that are assembled ahead of the one in use.
+AHEAD = 4
+#: Batches that remote shards are fetched ahead at most.
+FAR_AHEAD = 1000
+#: File descriptors that are left to everything else.
+_OTHER_FILES = 256
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B canvases of one shape, as the U-Net takes them.
+
+    `latents` float16 [B, C, H, W], scaled; `mask` uint8 [B, 1, H, W], 1 = target; `hidden` float16
+    [B, tokens, D] and `pooled` float16 [B, P], the prompts' embeddings, some of them replaced by
+    the empty prompt's; `time_ids` float32 [B, 6]. `number` counts the batches of the run, `samples`
+    are numbers in dataset `dataset`.
+    """
+
+    number: int
+    dataset: int
+    samples: Numbers
+    latents: Tensor
+    mask: Tensor
+    hidden: Tensor
+    pooled: Tensor
+    time_ids: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on a device; from pinned memory the copy does not wait."""
+        names = ("latents", "mask", "hidden", "pooled", "time_ids")
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
+        return replace(self, **moved)
+
+
+class CanvasLoader(IterableDataset[Batch]):
+    """An endless stream of shuffled batches, or with `once` every sample a single time, in order.
+
+    Rank `rank` of `ranks` gets every `ranks`-th batch, beginning with its `first`-th; the order
+    depends on the datasets, `batch_size`, `seed` and `ranks` alone. In the workers of a
+    `torch.utils.data.DataLoader` (with ``batch_size=None``) each takes its part, and the order
+    stays. `weights` says how often each dataset is drawn from, compared with the others; by default
+    as often as it has samples. `parts` narrows the datasets to some of their samples.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[Canvases],
+        batch_size: int,
+        *,
+        seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+        first: int = 0,
+        weights: Sequence[float] | None = None,
+        parts: Sequence[Numbers] | None = None,
+        prompt_dropout: float = 0.0,
+        once: bool = False,
+        prompts: bool = True,
+        pin: bool = False,
+        threads: int = 2,
+    ) -> None:
+        self._datasets, self._batch_size, self._seed = datasets, batch_size, seed
+        self._rank, self._ranks, self._first, self._once = rank, ranks, first, once
+        self._dropout, self._prompts, self._pin = prompt_dropout, prompts, pin
+        self._threads = threads
+        chosen = parts or [np.arange(len(dataset)) for dataset in datasets]
+        self.samples = sum(map(len, chosen))
+        self._groups, self._homes = _make_groups(datasets, chosen, weights)
+        self._readers = threading.local()
+
+    @property
+    def batches_per_epoch(self) -> float:
+        """Batches, over all ranks, in which every sample has been drawn once on average."""
+        return self.samples / self._batch_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches()
+
+    def batches(self) -> Generator[Batch]:
+        """As iterating; closing the generator ends its threads and closes its files."""
+        opened: list[ShardReader] = []
+        with ThreadPoolExecutor(self._threads) as pool:
+            try:
+                yield from _ahead(
+                    pool.submit(self._assemble, planned, opened) for planned in self._plan()
+                )
+            finally:
+                pool.shutdown(cancel_futures=True)
+                self._readers = threading.local()
+                for reader in opened:
+                    reader.close()
+
+    def names(self, dataset: int, samples: Numbers) -> list[str]:
+        """What samples are called, for messages: ``data/a: 000000003 (photos/cat.jpg)``."""
+        home = self._datasets[dataset]
+        return [f"{home.name}: {sample_name(home.store, home.samples, int(n))}" for n in samples]
+
+    def _plan(self) -> Iterator[PlannedBatch]:
+        """The batches of this rank and, in a DataLoader's worker, of this worker."""
+        worker = get_worker_info()
+        part, parts = (worker.id, worker.num_workers) if worker else (0, 1)
+        first, stride = self._rank + (self._first + part) * self._ranks, self._ranks * parts
+        plan: Iterator[PlannedBatch]
+        if self._once:
+            plan = islice(in_order(self._groups, self._batch_size), first, None, stride)
+        else:
+            plan = batches(self._groups, self._batch_size, self._seed, first, stride)
+        if all(dataset.store.capacity is None for dataset in self._datasets):
+            return plan
+        samples = max(window_samples(group) for group in self._groups)
+        distance = samples // (self._batch_size * stride)
+        return fetch_ahead(plan, self._datasets, self._homes, min(distance, FAR_AHEAD))
+
+    def _assemble(self, planned: PlannedBatch, opened: list[ShardReader]) -> Batch:
+        place = self._homes[planned.group]
+        dataset, table = self._datasets[place], self._datasets[place].samples
+        size = len(planned.samples)
+        channels, height, width = table.shapes[table.shape[planned.samples[0]]]
+        latents = self._empty((size, channels, height, width), torch.float16)
+        mask = self._empty((size, 1, height, width), torch.uint8)
+        prompts = size if self._prompts else 0
+        hidden = self._empty((prompts, *dataset.hidden.shape), torch.float16)
+        pooled = self._empty((prompts, *dataset.pooled.shape), torch.float16)
+        arrays = Arrays(latents.numpy(), mask.numpy(), hidden.numpy(), pooled.numpy())
+        found = self._reader(place, opened).read(planned.samples, arrays)
+        self._drop_prompts(planned.number, dataset, arrays)
+        sizes = self._empty((size, 6), torch.float32)
+        sizes.copy_(torch.tensor([time_ids(sample) for sample in found]))
+        return Batch(planned.number, place, planned.samples, latents, mask, hidden, pooled, sizes)
+
+    def _drop_prompts(self, number: int, dataset: Canvases, arrays: Arrays) -> None:
+        """Put the empty prompt in place of some, for classifier-free guidance."""
+        random = np.random.default_rng([self._seed, number, 1])
+        dropped = random.random(len(arrays.hidden)) < self._dropout
+        arrays.hidden[dropped], arrays.pooled[dropped] = dataset.hidden, dataset.pooled
+
+    def _empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        return torch.empty(shape, dtype=dtype, pin_memory=self._pin and get_worker_info() is None)
+
+    def _reader(self, place: int, opened: list[ShardReader]) -> ShardReader:
+        """This thread's reader of a dataset."""
+        readers: dict[int, ShardReader] = self._readers.__dict__.setdefault("of", {})
+        if place not in readers:
+            dataset = self._datasets[place]
+            readers[place] = ShardReader(dataset.store, dataset.samples, self._open_files())
+            opened.append(readers[place])
+        return readers[place]
+
+    def _open_files(self) -> int:
+        """How many descriptors each reader may keep open."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return max(2, (soft - _OTHER_FILES) // (self._threads * len(self._datasets)))
+
+
+def _ahead(tasks: Iterable[Future[Batch]]) -> Iterator[Batch]:
+    """The results in order, with `AHEAD` tasks begun before the one that is waited for."""
+    begun: deque[Future[Batch]] = deque()
+    for task in tasks:
+        begun.append(task)
+        if len(begun) > AHEAD:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
+
+
+def _make_groups(
+    datasets: Sequence[Canvases], parts: Sequence[Numbers], weights: Sequence[float] | None
+) -> tuple[list[Group], list[int]]:
+    """The samples of each dataset and shape, and the dataset that each group is of."""
+    groups, homes = [], []
+    for place, (dataset, part) in enumerate(zip(datasets, parts, strict=True)):
+        weight = len(part) if weights is None else weights[place]
+        window = window_of(dataset, len(datasets))
+        for shape in np.unique(dataset.samples.shape[part]).tolist():
+            samples = part[dataset.samples.shape[part] == shape]
+            rate = weight * len(samples) / len(part)
+            shards = None if window is None else dataset.samples.shard[samples]
+            groups.append(Group(samples, rate, shards, window or 0))
+            homes.append(place)
+    return groups, homes

@@ -1,0 +1,51 @@
+"""Whether a run may go on from a checkpoint: it has to compute what the one before would have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..compiler.errors import SettingsError
+
+#: Settings that change nothing of what is computed.
+_FREE = {
+    "log_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "validate_every",
+    "tracker",
+    "gradient_checkpointing",
+}
+
+
+def check_same_run(folder: Path, saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    """Compare the identities of a checkpoint and of the run that would go on from it.
+
+    A run whose learning rate does not depend on its length can be made longer.
+
+    Raises:
+        SettingsError: naming every difference, with both sides.
+    """
+    free = {f"settings.{name}" for name in _FREE}
+    if saved["settings"]["schedule"] == current["settings"]["schedule"] == "constant":
+        free.add("settings.steps")
+    found = [
+        f"{path.removeprefix('settings.')} was {before} and is {now}"
+        for path, before, now in _differences(saved, current, "")
+        if path not in free
+    ]
+    if found:
+        raise SettingsError(
+            f"{folder} is of another run: {'; '.join(found)}; give the same datasets and settings, "
+            "or another --output"
+        )
+
+
+def _differences(before: Any, now: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in {**before, **now}:
+            inner = f"{path}.{key}" if path else key
+            yield from _differences(before.get(key), now.get(key), inner)
+    elif before != now:
+        yield path, before, now

@@ -1,0 +1,196 @@
+"""A run that is ready for its next step: everything is loaded, checked and on its device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers import UNet2DConditionModel
+from diffusers.training_utils import EMAModel
+
+from ..compiler.errors import SettingsError
+from .adapter import add_adapter, trainable
+from .base import Base, check_fits, open_base
+from .cache import CacheSettings
+from .canvases import Canvases, check_same_latents, hold_out, open_canvases
+from .loader import CanvasLoader
+from .optimizer import make_optimizer, make_schedule
+from .order import Numbers
+from .settings import Settings
+from .state import State
+from .step import Objective
+from .stopwatch import Stopwatch
+from .validation import Validation
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The datasets of a run, and the model that they were made for.
+
+    `training` and `held_out` are the numbers of the samples for each dataset.
+    """
+
+    datasets: tuple[Canvases, ...]
+    base: Base
+    training: tuple[Numbers, ...]
+    held_out: tuple[Numbers, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training loop needs.
+
+    `unet` is the network as accelerate wrapped it, `network` the one inside.
+    """
+
+    settings: Settings
+    output: Path
+    accelerator: Accelerator
+    inputs: Inputs
+    unet: Any
+    network: UNet2DConditionModel
+    state: State
+    objective: Objective
+    validation: Validation | None
+
+    def loader(self) -> CanvasLoader:
+        """This rank's batches from the current step on."""
+        return CanvasLoader(
+            self.inputs.datasets,
+            self.settings.batch_size,
+            seed=self.settings.seed,
+            rank=self.accelerator.process_index,
+            ranks=self.accelerator.num_processes,
+            first=self.state.step * self.settings.accumulation,
+            weights=self.settings.weights,
+            parts=self.inputs.training,
+            prompt_dropout=self.settings.prompt_dropout,
+            pin=self.accelerator.device.type == "cuda",
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What a resumed run must share with this one, as plain data."""
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "datasets": [
+                {"fingerprint": dataset.info["fingerprint"], "samples": len(dataset)}
+                for dataset in self.inputs.datasets
+            ],
+            "base": {"name": self.inputs.base.name, "revision": self.inputs.base.revision},
+            "processes": self.accelerator.num_processes,
+            "precision": self.accelerator.mixed_precision,
+        }
+
+
+def open_inputs(paths: Sequence[str | Path], settings: Settings, cache: CacheSettings) -> Inputs:
+    """Open the datasets and their model, and check that they go together; loads no weights.
+
+    Raises:
+        SettingsError: when they do not, or there are too few samples.
+        DatasetError: when a dataset cannot be used.
+        ModelError: when the model cannot be found.
+    """
+    datasets = tuple(open_canvases(path, cache) for path in paths)
+    if settings.weights is not None and len(settings.weights) != len(datasets):
+        raise SettingsError(
+            f"weights: {len(settings.weights)} weights for {len(datasets)} datasets; give one each"
+        )
+    check_same_latents(datasets)
+    made_for = datasets[0].info["model"]
+    name = settings.model or made_for["name"]
+    base = open_base(name, settings.revision if settings.model else made_for["revision"])
+    for dataset in datasets:
+        check_fits(base, dataset)
+    training, held_out = zip(
+        *(hold_out(len(dataset), settings.validation_samples) for dataset in datasets), strict=True
+    )
+    return Inputs(datasets, base, training, held_out)
+
+
+def open_accelerator(settings: Settings, output: Path) -> Accelerator:
+    """The devices and their precision, as `accelerate launch` or the settings say."""
+    precision: str = settings.precision
+    if precision == "auto":
+        capable = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        precision = os.environ.get("ACCELERATE_MIXED_PRECISION") or ("bf16" if capable else "no")
+    return Accelerator(
+        mixed_precision=precision,
+        gradient_accumulation_steps=settings.accumulation,
+        log_with=None if settings.tracker == "none" else settings.tracker,
+        project_dir=str(output),
+    )
+
+
+def check_enough_samples(inputs: Inputs, settings: Settings, processes: int) -> None:
+    """Refuse a dataset that does not fill a step.
+
+    Raises:
+        SettingsError: naming the counts.
+    """
+    needed = settings.batch_size * processes
+    for dataset, samples in zip(inputs.datasets, inputs.training, strict=True):
+        if len(samples) < needed:
+            raise SettingsError(
+                f"{dataset.name}: {len(samples)} samples to train on ({len(dataset)} less those "
+                f"held out), and batch_size {settings.batch_size} on {processes} processes takes "
+                f"{needed}; lower batch_size or compile more samples"
+            )
+
+
+def prepare(
+    inputs: Inputs, settings: Settings, output: Path, accelerator: Accelerator, watch: Stopwatch
+) -> Run:
+    """Load the U-Net, add the adapter and the optimizer, and place them on the devices.
+
+    Raises:
+        ModelError: when the U-Net cannot be loaded.
+        SettingsError: when an adapter's target is not in it, or an optimizer is not installed.
+    """
+    abar, prediction_type = inputs.base.noise_schedule()
+    network = inputs.base.load_unet(_base_dtype(settings, accelerator))
+    watch.lap("U-Net")
+    add_adapter(network, settings.adapter, settings.seed)
+    if settings.gradient_checkpointing:
+        network.enable_gradient_checkpointing()
+    network.to(accelerator.device)
+    network.train()
+    parameters = trainable(network)
+    optimizer = make_optimizer(parameters.values(), settings)
+    schedule = make_schedule(optimizer, settings)
+    if settings.compile:
+        network.compile()
+    unet, prepared = accelerator.prepare(network, optimizer)
+    average = EMAModel(parameters.values(), settings.ema, foreach=True) if settings.ema else None
+    watch.lap("adapter and optimizer")
+    state = State(parameters, prepared, schedule, average, accelerator.scaler)
+    objective = Objective.of(settings, abar.to(accelerator.device), prediction_type)
+    validation = _validation(inputs, settings, accelerator)
+    return Run(settings, output, accelerator, inputs, unet, network, state, objective, validation)
+
+
+def _base_dtype(settings: Settings, accelerator: Accelerator) -> torch.dtype:
+    """Frozen weights are kept in the precision that they are used in, trained ones in full."""
+    if settings.adapter.kind == "full":
+        return torch.float32
+    dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    return dtypes.get(str(accelerator.mixed_precision), torch.float32)
+
+
+def _validation(inputs: Inputs, settings: Settings, accelerator: Accelerator) -> Validation | None:
+    if not sum(map(len, inputs.held_out)):
+        return None
+    loader = CanvasLoader(
+        inputs.datasets,
+        settings.batch_size,
+        rank=accelerator.process_index,
+        ranks=accelerator.num_processes,
+        parts=inputs.held_out,
+        once=True,
+        pin=accelerator.device.type == "cuda",
+    )
+    return Validation(loader, inputs.held_out, accelerator)

@@ -1,0 +1,129 @@
+"""Where the samples of a dataset lie: the indexes of all shards in a few arrays."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ..compiler.errors import DatasetError
+from ..compiler.files import SHARDS
+from ..compiler.index import SCHEMA, ShardHeader, read_header
+from .store import Store
+
+Shape = tuple[int, int, int]
+
+#: Columns that a loader needs; the others can be long texts.
+_COLUMNS = [
+    "prompt_row",
+    "channels",
+    "height",
+    "width",
+    "latents_offset",
+    "latents_size",
+    "mask_offset",
+    "mask_size",
+    "json_offset",
+    "json_size",
+]
+_READERS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class SampleTable:
+    """A row for each sample, in the order of the shards.
+
+    `latents`, `mask` and `json` are the offsets in the tar of the members' first data byte (after
+    the header of a .npy), `shape` says which of `shapes` the latents have, [C, H, W].
+    """
+
+    headers: tuple[ShardHeader, ...]
+    shapes: tuple[Shape, ...]
+    shard: NDArray[np.int32]
+    prompt_row: NDArray[np.int32]
+    shape: NDArray[np.int16]
+    latents: NDArray[np.int64]
+    mask: NDArray[np.int64]
+    json: NDArray[np.int64]
+    json_size: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.shard)
+
+
+def read_samples(store: Store, shards: int) -> SampleTable:
+    """Read the indexes of all shards of a dataset.
+
+    Raises:
+        DatasetError: when an index is missing or damaged, or the dataset is empty.
+    """
+    with ThreadPoolExecutor(_READERS) as pool:
+        parts = list(pool.map(lambda number: _read_index(store, number), range(shards)))
+    headers = tuple(header for header, _ in parts)
+    table = pa.concat_tables([table for _, table in parts]) if parts else None
+    if table is None or not table.num_rows:
+        raise DatasetError(f"{store.name}: the dataset has no samples; compile it again")
+    counts = [table.num_rows for _, table in parts]
+    shapes, shape = _shapes(table)
+    channels, height, width = (_column(table, name) for name in ("channels", "height", "width"))
+    cells = height * width
+    return SampleTable(
+        headers=headers,
+        shapes=shapes,
+        shard=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
+        prompt_row=_column(table, "prompt_row").astype(np.int32),
+        shape=shape,
+        latents=_data_offset(table, "latents", channels * cells * 2),
+        mask=_data_offset(table, "mask", cells),
+        json=_column(table, "json_offset"),
+        json_size=_column(table, "json_size").astype(np.int32),
+    )
+
+
+def sample_name(store: Store, table: SampleTable, number: int) -> str:
+    """A sample's key and its row's own name, for messages: ``000000003 (photos/cat.jpg)``."""
+    shard = int(table.shard[number])
+    first = int(np.searchsorted(table.shard, shard))
+    index = pq.read_table(store.metadata(_index_name(shard)), columns=["key", "source"])
+    row = index.slice(number - first, 1).to_pylist()[0]
+    return f"{row['key']} ({row['source']})"
+
+
+def _read_index(store: Store, number: int) -> tuple[ShardHeader, pa.Table]:
+    path = store.metadata(_index_name(number))
+    header = read_header(path)
+    try:
+        if header is None or not pq.read_schema(path).equals(SCHEMA):
+            raise pa.ArrowInvalid("it is missing or not an index of this format version")
+        return header, pq.read_table(path, columns=_COLUMNS, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(
+            f"{store.name}/{_index_name(number)}: the shard's index cannot be read ({error}); "
+            "delete it and compile again to restore it"
+        ) from error
+
+
+def _index_name(number: int) -> str:
+    return f"{SHARDS}/{number:05d}.parquet"
+
+
+def _column(table: pa.Table, name: str) -> NDArray[np.int64]:
+    return np.asarray(table[name].to_numpy(), dtype=np.int64)
+
+
+def _data_offset(table: pa.Table, member: str, size: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where a .npy's data begin: they are its last bytes."""
+    return _column(table, f"{member}_offset") + _column(table, f"{member}_size") - size
+
+
+def _shapes(table: pa.Table) -> tuple[tuple[Shape, ...], NDArray[np.int16]]:
+    """The distinct shapes, and for each sample which it has."""
+    columns = [_column(table, name) for name in ("channels", "height", "width")]
+    found, inverse = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    shapes: Any = tuple(tuple(int(size) for size in row) for row in found)
+    return shapes, inverse.reshape(-1).astype(np.int16)

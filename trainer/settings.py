@@ -1,0 +1,106 @@
+"""The settings of a training run, with the paper's defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from ..compiler.errors import SettingsError
+from ..compiler.strict import Strict
+from ..compiler.yaml_file import Kind, Override, read_document
+from .adapter import AdapterSettings
+
+
+class Settings(Strict):
+    """Everything that shapes a run besides its datasets; a YAML file of these keys is `--config`.
+
+    Where a default has no other source it is that of ONE-PIC (Tao et al.).
+    """
+
+    model: str | None = Field(
+        default=None, description="A diffusers folder or Hub id; by default the datasets' own."
+    )
+    revision: str | None = Field(default=None, description="Branch, tag or commit of `model`.")
+    weights: tuple[float, ...] | None = Field(
+        default=None,
+        description="How often each dataset is drawn from; by default in proportion to its size.",
+    )
+    adapter: AdapterSettings = Field(default_factory=AdapterSettings)
+
+    steps: int = Field(default=10_000, ge=1, description="Updates of the weights.")
+    batch_size: int = Field(default=4, ge=1, description="Samples at once on each device.")
+    accumulation: int = Field(default=1, ge=1, description="Batches to an update, on each device.")
+    seed: int = Field(default=0, ge=0, description="Everything random follows from it.")
+
+    optimizer: Literal["adamw", "adamw-8bit"] = Field(
+        default="adamw", description="`adamw-8bit` needs bitsandbytes and a GPU."
+    )
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0, description="torch's default for AdamW.")
+    betas: tuple[float, float] = Field(default=(0.9, 0.999))
+    schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial"] = Field(
+        default="constant", description="What becomes of the learning rate after warm-up."
+    )
+    warmup: int = Field(default=0, ge=0, description="Steps in which the rate rises from 0.")
+    clip: float = Field(default=1.0, gt=0, description="The largest norm of the gradient.")
+
+    min_snr: float | None = Field(
+        default=None, gt=0, description="Gamma of min-SNR weighting; 5 is usual. By default none."
+    )
+    noise_offset: float = Field(default=0.0, ge=0)
+    prompt_dropout: float = Field(
+        default=0.1, ge=0, le=1, description="Share of prompts replaced by the empty one."
+    )
+    ema: float | None = Field(
+        default=None, gt=0, lt=1, description="Decay of an average of the weights, such as 0.999."
+    )
+
+    precision: Literal["auto", "no", "bf16", "fp16"] = Field(
+        default="auto", description="`auto` is bf16 on GPUs that have it, else no."
+    )
+    gradient_checkpointing: bool = Field(
+        default=True, description="Less memory for about a third more time."
+    )
+    compile: bool = Field(default=False, description="torch.compile; the first step takes minutes.")
+
+    log_every: int = Field(default=10, ge=1)
+    checkpoint_every: int = Field(default=500, ge=1)
+    keep_checkpoints: int = Field(default=2, ge=1, description="Older ones are deleted.")
+    validate_every: int = Field(default=500, ge=1)
+    validation_samples: int = Field(
+        default=32, ge=0, description="Held out from training, but at most a tenth of a dataset."
+    )
+    tracker: Literal["tensorboard", "wandb", "none"] = "tensorboard"
+
+    @model_validator(mode="after")
+    def _check_warmup(self) -> Settings:
+        if self.warmup >= self.steps:
+            raise ValueError(
+                f"warmup: {self.warmup} steps of warm-up in a run of {self.steps}; make it shorter"
+            )
+        return self
+
+
+#: How messages about a settings file speak of it.
+SETTINGS = Kind(
+    content="training settings",
+    keys="steps, batch_size and learning_rate",
+    example="learning_rate=1e-4",
+    error=SettingsError,
+)
+
+
+def read_settings(file: Path | None, overrides: Sequence[Override] = ()) -> Settings:
+    """The settings of a YAML file, or the defaults, with overrides.
+
+    Raises:
+        SettingsError: naming the file, line and key, for anything that is not valid.
+    """
+    document = read_document(file, SETTINGS, overrides)
+    try:
+        return Settings.model_validate(document.data)
+    except ValidationError as error:
+        raise SettingsError(document.explain(error)) from error
