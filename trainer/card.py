@@ -24,9 +24,8 @@ def draw_curve(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
     for name, label in (("loss", "training"), ("validation_loss", "validation")):
         points = [(line["step"], line[name]) for line in metrics if name in line]
         if points:
-            axes.plot(
-                *zip(*points, strict=True), label=label, marker="." if len(points) < 50 else ""
-            )
+            marker = "." if len(points) < 50 else ""
+            axes.plot(*zip(*points, strict=True), label=label, marker=marker)
     axes.set(xlabel="step", ylabel="masked loss")
     if axes.lines:
         axes.legend()
@@ -45,11 +44,10 @@ def write_card(
     """Write README.md with the front matter that the Hub reads."""
     base, kind = task_card["base"]["name"], task_card["adapter"]["kind"]
     tasks = task_card["tasks"]
+    # The Hub takes names of its own models only.
+    is_on_hub = base.count("/") == 1 and not base.startswith((".", "/"))
     front = {
-        # The Hub takes names of its own models only.
-        **(
-            {"base_model": base} if base.count("/") == 1 and not base.startswith((".", "/")) else {}
-        ),
+        **({"base_model": base} if is_on_hub else {}),
         "library_name": "diffusers",
         "pipeline_tag": "image-to-image",
         "tags": ["onepic", "stable-diffusion-xl", kind, *tasks],

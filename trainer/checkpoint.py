@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a run needs to go on as if it had not stopped, whole or not at all."""
+"""Checkpoints: all that a run needs to go on as if it had not stopped, whole or not at all."""
 
 from __future__ import annotations
 

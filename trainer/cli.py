@@ -157,7 +157,7 @@ def _check_exports(exports: list[str], settings: Settings) -> None:
             raise SettingsError(f"--export {name}: known: kohya")
         if settings.adapter.kind not in ("lora", "rslora", "dora"):
             raise SettingsError(
-                f"--export kohya: there is no such naming for adapter.kind={settings.adapter.kind}; "
+                f"--export kohya: adapter.kind={settings.adapter.kind} has no such naming; "
                 "it exists for lora, rslora and dora"
             )
 

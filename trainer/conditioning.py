@@ -9,11 +9,11 @@ TimeIds = tuple[int, int, int, int, int, int]
 
 
 def time_ids(sample: Mapping[str, Any]) -> TimeIds:
-    """SDXL's six sizes of a sample, from its JSON: original, crop, target; each height before width.
+    """SDXL's six sizes of a sample: original, crop and target, each with height before width.
 
-    The target size is the canvas's, and nothing of a canvas is cropped away. The original size is
-    the one that the canvas would have had if its target panel showed the image's own pixels: 512 px
-    of a panel that were made from 128 px of a picture count as a canvas of a quarter of the size.
+    `sample` is its JSON. The target size is the canvas's, and nothing of a canvas is cropped away.
+    The original size is the one that the canvas would have had if its target panel showed the
+    image's own pixels: where 128 px of a picture fill 512 px of a panel, a quarter of the canvas's.
     So the model learns sharpness from sharp targets only, as SDXL did.
     """
     width, height = sample["canvas_size"]

@@ -70,6 +70,6 @@ def explain_not_finite(run: Run, loader: CanvasLoader, error: NotFiniteError) ->
     else:
         kept = "the weights are no longer finite, the last checkpoint is the one to --resume from"
     return RunError(
-        f"the loss is not finite at step {error.step}, for {'; '.join(names)}; {kept}, and consider "
+        f"the loss is not finite at step {error.step}, for {'; '.join(names)}; {kept}, and try "
         f"a learning_rate below {run.settings.learning_rate:g}, or bf16 in place of fp16"
     )

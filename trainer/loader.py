@@ -1,4 +1,4 @@
-"""Batches of canvases from compiled datasets, assembled in threads, in an order that can be resumed."""
+"""Batches of canvases from compiled datasets, assembled in threads, in an order to resume in."""
 
 from __future__ import annotations
 

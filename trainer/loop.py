@@ -88,9 +88,9 @@ class Loop:
         """Write a line of figures, and show them."""
         self.read_losses()
         run, state = self.run, self.run.state
-        figures = {"loss": sum(state.losses) / len(state.losses)}
+        figures: dict[str, float] = {"loss": sum(state.losses) / len(state.losses)}
         figures["learning_rate"] = state.schedule.get_last_lr()[0]
-        figures["gradient_norm"] = float(self._norm)
+        figures["gradient_norm"] = self._norm.item()
         figures["epoch"] = self._samples_seen() / sum(map(len, run.inputs.training))
         figures |= self._pace.figures(run)
         self._metrics.log(state.step, figures)

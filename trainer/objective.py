@@ -50,7 +50,8 @@ def masked_loss(prediction: Tensor, target: Tensor, m: Tensor) -> Tensor:
 def min_snr_weight(abar_t: Tensor, gamma: float, prediction_type: str) -> Tensor:
     """Weights [B] that keep easy timesteps from dominating (Hang et al. 2023, min-SNR-gamma).
 
-    min(SNR, gamma) / SNR for epsilon, min(SNR, gamma) / (SNR + 1) for v, SNR = abar_t / (1 - abar_t).
+    min(SNR, gamma) / SNR for epsilon and min(SNR, gamma) / (SNR + 1) for v, where SNR is
+    abar_t / (1 - abar_t).
     """
     snr = abar_t / (1 - abar_t)
     capped = snr.clamp(max=gamma)

@@ -1,4 +1,4 @@
-"""In which order samples are trained on: pure functions of a seed, with nothing to save but a number.
+"""In which order samples are trained on: a pure function of a seed and the number of a batch.
 
 Samples that can share a batch form a *group*: those of one dataset and one canvas shape. Each group
 is an endless stream, one shuffled epoch after the other, cut into full batches. Batches of several
@@ -91,7 +91,7 @@ def window_samples(group: Group) -> int:
 def batches(
     groups: Sequence[Group], batch_size: int, seed: int, first: int = 0, stride: int = 1
 ) -> Iterator[PlannedBatch]:
-    """Batches `first`, `first + stride`, … of the run that `seed` makes of `groups`, without end."""
+    """Batches `first`, `first + stride`, … of the run of `seed`, without end."""
     streams = [_Stream(group, seed, salt) for salt, group in enumerate(groups)]
     turns = enumerate(take_turns([group.rate for group in groups]))
     for number, (group, turn) in islice(turns, first, None, stride):

@@ -41,9 +41,8 @@ class _Prompts:
 class ShardReader:
     """Reads a dataset's samples; for one thread.
 
-    It reads rather than maps: a copy from the page cache costs no page faults and counts as nobody's
-    memory, and descriptors can be closed, so that any number of shards is served. At most
-    `open_files` descriptors are open at once.
+    It reads rather than maps: a copy from the page cache costs no page faults, counts as nobody's
+    memory, and needs no more than `open_files` descriptors for any number of shards.
     """
 
     def __init__(self, store: Store, table: SampleTable, open_files: int) -> None:

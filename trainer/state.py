@@ -20,8 +20,8 @@ from .optimizer import load_optimizer, optimizer_tensors
 class State:
     """A run between two steps.
 
-    `parameters` are those that are trained, by name, `optimizer` is as accelerate wrapped it. `losses` are the steps' since the last line
-    of the log. `scaler` is there in fp16.
+    `parameters` are those that are trained, by name; `optimizer` is as accelerate wrapped it.
+    `losses` are the steps' since the last line of the log. `scaler` is there in fp16.
     """
 
     parameters: Mapping[str, nn.Parameter]
