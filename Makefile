@@ -14,8 +14,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(READY)  ## set everything up and compile the bundled photographs
+demo: $(READY)  ## set everything up, compile the bundled photographs and train on them
 	$(BIN)/onepic-compile recipes/colorization.yaml
+	$(BIN)/onepic-train data/colorization --output runs/colorization --steps 200 \
+		--set gradient_checkpointing=false --resume
 
 test: $(READY)  ## set everything up and run the tests
 	$(BIN)/pytest
@@ -35,6 +37,8 @@ format: $(READY)  ## rewrite files in the project's style
 bench: $(READY)  ## measure the hot paths
 	$(BIN)/python benchmarks/compile.py
 	$(BIN)/python benchmarks/plan.py
+	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/train_step.py
 
 schema: $(READY)  ## write the JSON Schema of recipes anew
 	$(BIN)/onepic-compile --schema > recipes/recipe.schema.json

@@ -106,10 +106,21 @@ def write_index(
 def read_header(path: Path) -> ShardHeader | None:
     """The header of an index; None where there is no index or it is damaged."""
     try:
-        metadata = pq.read_schema(path).metadata
-        return ShardHeader.from_json(metadata[_HEADER])
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return header_of(pq.read_schema(path))
+    except (OSError, pa.ArrowException, ValueError):
         return None
+
+
+def header_of(schema: pa.Schema) -> ShardHeader:
+    """The header in the metadata of an index's schema.
+
+    Raises:
+        ValueError: when there is none that can be read.
+    """
+    try:
+        return ShardHeader.from_json(schema.metadata[_HEADER])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("its header is missing or not one of onepic") from error
 
 
 def missized_files(output: Path, header: ShardHeader) -> Iterator[str]:

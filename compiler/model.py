@@ -12,6 +12,8 @@ from .errors import ModelError
 
 #: The components that a compiler needs; the U-Net's weights are not among them.
 ENCODERS = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+#: diffusers' own, for VAEs that do not say.
+DEFAULT_SCALING = 0.18215
 _PATTERNS = ("model_index.json", "unet/config.json", *(f"{name}/*" for name in ENCODERS))
 _OTHER_FORMATS = ("*.bin", "*.msgpack", "*.onnx*", "*openvino*")
 
@@ -86,7 +88,7 @@ def open_model(name: str, revision: str | None = None) -> Model:
         variant=weights_variant(name, folder / "vae"),
         factor=factor,
         channels=vae["latent_channels"],
-        scaling_factor=vae.get("scaling_factor", 0.18215),
+        scaling_factor=vae.get("scaling_factor", DEFAULT_SCALING),
         shift_factor=vae.get("shift_factor") or 0.0,
         half_is_safe=not vae.get("force_upcast", True),
         zero_empty_prompt=_zero_empty_prompt(folder),

@@ -129,6 +129,15 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.fixture(scope="session")
+def compiled_colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 24 pictures in five shards, for reading only."""
+    project = Project(tmp_path_factory.mktemp("colours"))
+    project.draw(*range(24))
+    project.compile(samples_per_shard=5)
+    return project.output
+
+
 @pytest.fixture
 def project(finished_project: Project, tmp_path: Path) -> Project:
     """A compiled project of five pictures, to be changed."""

@@ -1,1 +1,57 @@
-"""Trains an adapter from compiled shards."""
+"""Trains an adapter from compiled datasets, with neither images nor encoders in memory.
+
+In the order in which a run meets the modules:
+
+- `settings`, `adapter`: what is asked for, and what is trained.
+- `store`, `fetch`, `cache`: a dataset's files, here or fetched into a bounded folder.
+- `canvases`, `samples`: a dataset that is open, and where its samples lie.
+- `order`, `fetch_ahead`, `reader`, `conditioning`, `loader`: samples become batches.
+- `base`, `objective`, `step`: the model, and from a batch to its losses.
+- `optimizer`, `state`, `checkpoint`, `resume`: what training changes, and how it is kept.
+- `run`, `loop`, `recorder`, `validation`, `metrics`: the steps, and what is said of them.
+- `export`, `kohya`, `task_card`, `card`, `outputs`, `publish`: what a run leaves.
+- `train`, `interrupt`, `failures`, `stopwatch`, `cli`: the run as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import open_base
+    from .canvases import open_canvases
+    from .loader import Batch, CanvasLoader
+    from .settings import Settings
+    from .step import Objective
+    from .train import Summary, train
+
+_HOMES = {
+    "Batch": "loader",
+    "CanvasLoader": "loader",
+    "Objective": "step",
+    "Settings": "settings",
+    "Summary": "train",
+    "open_base": "base",
+    "open_canvases": "canvases",
+    "train": "train",
+}
+
+__all__ = [
+    "Batch",
+    "CanvasLoader",
+    "Objective",
+    "Settings",
+    "Summary",
+    "open_base",
+    "open_canvases",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that importing a part stays quick."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

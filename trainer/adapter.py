@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import Field
@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from ..compiler.errors import SettingsError
 from ..compiler.strict import Strict
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
 
 # peft is imported where it is used: it takes seconds, and settings are read without it.
 
@@ -39,7 +42,7 @@ class AdapterSettings(Strict):
     )
 
 
-def add_adapter(unet: nn.Module, settings: AdapterSettings, seed: int) -> None:
+def add_adapter(unet: UNet2DConditionModel, settings: AdapterSettings, seed: int) -> None:
     """Make a U-Net trainable: a frozen base of its own dtype with float32 weights of an adapter.
 
     The new weights depend on the seed alone, and torch's global random state is left as it was.
@@ -65,18 +68,18 @@ def cast(parameters: Iterable[nn.Parameter], dtype: torch.dtype) -> None:
         parameter.data = parameter.data.to(dtype)
 
 
-def trainable(unet: nn.Module) -> dict[str, nn.Parameter]:
+def trainable(unet: UNet2DConditionModel) -> dict[str, nn.Parameter]:
     """The parameters to optimise, by name, in the U-Net's order."""
     return {name: value for name, value in unet.named_parameters() if value.requires_grad}
 
 
-def count_parameters(unet: nn.Module) -> tuple[int, int]:
+def count_parameters(unet: UNet2DConditionModel) -> tuple[int, int]:
     """How many numbers are trained, and how many there are, the trained ones included."""
     everything = sum(parameter.numel() for parameter in unet.parameters())
     return sum(parameter.numel() for parameter in trainable(unet).values()), everything
 
 
-def adapter_state(unet: nn.Module, settings: AdapterSettings) -> dict[str, Tensor]:
+def adapter_state(unet: UNet2DConditionModel, settings: AdapterSettings) -> dict[str, Tensor]:
     """The trained weights under peft's names, or the whole U-Net's under its own (``full``)."""
     if settings.kind == "full":
         return dict(unet.state_dict())
@@ -89,7 +92,7 @@ def adapter_state(unet: nn.Module, settings: AdapterSettings) -> dict[str, Tenso
 
 
 def load_adapter_state(
-    unet: nn.Module, settings: AdapterSettings, state: Mapping[str, Tensor]
+    unet: UNet2DConditionModel, settings: AdapterSettings, state: Mapping[str, Tensor]
 ) -> None:
     """Put weights of `adapter_state` back; the U-Net has an adapter of the same settings already.
 
@@ -139,7 +142,7 @@ def _peft_config(settings: AdapterSettings) -> Any:
     return get_peft_config(peft_fields(settings))
 
 
-def _reset_magnitudes(unet: nn.Module) -> None:
+def _reset_magnitudes(unet: UNet2DConditionModel) -> None:
     """Set DoRA's magnitudes to the base's norms, in float32.
 
     peft takes them in the base's dtype; those of a bfloat16 base are off by up to 0.4 %, and the
@@ -154,7 +157,7 @@ def _reset_magnitudes(unet: nn.Module) -> None:
             magnitude.data = torch.linalg.norm(weight.flatten(1), dim=1).view_as(magnitude)
 
 
-def _check_targets(unet: nn.Module, targets: Sequence[str]) -> None:
+def _check_targets(unet: UNet2DConditionModel, targets: Sequence[str]) -> None:
     # peft complains only when none of the targets matches.
     modules = dict(unet.named_modules())
     wrong = [target for target in targets if not _names_layers(target, modules)]

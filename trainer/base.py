@@ -12,7 +12,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from ..compiler.errors import ModelError, SettingsError
-from ..compiler.model import locate_model, weights_variant
+from ..compiler.model import DEFAULT_SCALING, locate_model, weights_variant
 from ..compiler.weights import load_network
 from .canvases import Canvases
 
@@ -80,8 +80,9 @@ def check_fits(base: Base, dataset: Canvases) -> None:
     pooled = unet.get("projection_class_embeddings_input_dim", 0) - 6 * (
         unet.get("addition_time_embed_dim") or 0
     )
+    scaling = vae.get("scaling_factor", DEFAULT_SCALING)
     expected = {
-        "scaling factor of latents": (made_for["scaling_factor"], vae.get("scaling_factor")),
+        "scaling factor of latents": (made_for["scaling_factor"], scaling),
         "shift of latents": (made_for["shift_factor"], vae.get("shift_factor") or 0.0),
         "latent channels": (dataset.samples.shapes[0][0], unet.get("in_channels")),
         "width of text embeddings": (dataset.hidden.shape[-1], unet.get("cross_attention_dim")),

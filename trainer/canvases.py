@@ -75,13 +75,18 @@ def check_same_latents(datasets: Sequence[Canvases]) -> None:
                 (f"model.{key}", first.info["model"].get(key), other.info["model"].get(key))
                 for key in first.info["model"]
             ),
-            ("text embeddings", first.hidden.shape[-1:], other.hidden.shape[-1:]),
+            ("text embeddings", _widths(first), _widths(other)),
         ):
             if ours != theirs:
                 raise SettingsError(
                     f"{first.name} and {other.name} were not made for the same model: {what} is "
                     f"{ours} in the first and {theirs} in the second; compile one of them again"
                 )
+
+
+def _widths(dataset: Canvases) -> tuple[int, int]:
+    """D and P of the embeddings."""
+    return dataset.hidden.shape[-1], dataset.pooled.shape[-1]
 
 
 def hold_out(total: int, count: int) -> tuple[Numbers, Numbers]:
@@ -91,4 +96,4 @@ def hold_out(total: int, count: int) -> tuple[Numbers, Numbers]:
     """
     count = min(count, total // 10)
     held = (np.arange(count) * 2 + 1) * total // max(1, 2 * count)
-    return np.setdiff1d(np.arange(total), held), held.astype(np.int64)
+    return np.delete(np.arange(total), held), held

@@ -44,8 +44,8 @@ def write_card(
     """Write README.md with the front matter that the Hub reads."""
     base, kind = task_card["base"]["name"], task_card["adapter"]["kind"]
     tasks = task_card["tasks"]
-    # The Hub takes names of its own models only.
-    is_on_hub = base.count("/") == 1 and not base.startswith((".", "/"))
+    # The Hub takes names of its own models only; those alone have a revision.
+    is_on_hub = task_card["base"]["revision"] is not None
     front = {
         **({"base_model": base} if is_on_hub else {}),
         "library_name": "diffusers",

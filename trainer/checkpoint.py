@@ -38,7 +38,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write a checkpoint and delete all but the newest `keep`; the folder that it is in.
 
     Raises:
-        OSError: when it cannot be written; those before it are still there.
+        OSError, SafetensorError: when it cannot be written; those before it are still there.
     """
     folder = run / CHECKPOINTS
     final = folder / f"step-{checkpoint.step:07d}"
@@ -65,24 +65,29 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> Path:
 
 def list_checkpoints(run: Path) -> list[Path]:
     """The folders of a run's checkpoints, oldest first."""
-    return sorted((run / CHECKPOINTS).glob("step-*"))
+    found = [path for path in (run / CHECKPOINTS).glob("step-*") if _step(path).isdecimal()]
+    return sorted(found, key=lambda path: int(_step(path)))
 
 
-def load_checkpoint(folder: Path, device: str) -> Checkpoint:
-    """Read a checkpoint, its tensors onto a device.
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint, its tensors into the memory of the CPU.
 
     Raises:
         RunError: when it is damaged.
     """
     try:
         state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-        tensors = {name: load_file(folder / _file(name), device) for name in state.pop("tensors")}
+        tensors = {name: load_file(folder / _file(name)) for name in state.pop("tensors")}
         return Checkpoint(state.pop("step"), tensors, state)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
         raise RunError(
             f"{folder}: the checkpoint cannot be read ({error}); delete this folder and resume "
             "again, from the one before"
         ) from error
+
+
+def _step(folder: Path) -> str:
+    return folder.name.removeprefix("step-")
 
 
 def _file(name: str) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args, get_origin
 
 import typer
+import yaml
+from pydantic import BaseModel
 
 from ..compiler.errors import OnepicError, SettingsError
 from ..compiler.report import open_report
 from ..compiler.yaml_file import Override
-from .settings import SETTINGS, Settings, read_settings
+from .settings import SETTINGS, Settings, check_exports, read_settings
 from .stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -105,7 +108,7 @@ def train_command(
                 *(Override.parse(text, SETTINGS) for text in set_ or ()),
             ]
             settings = read_settings(config, overrides)
-            output = output or Path("runs") / Path(datasets[0]).name
+            output = output or Path("runs") / _name(datasets[0])
             _train(datasets, output, settings, resume, export or [], push_to_hub, cache_size)
     except OnepicError as error:
         if debug:
@@ -124,7 +127,7 @@ def _train(
     repository: str | None,
     cache_size: float,
 ) -> None:
-    _check_exports(exports, settings)
+    check_exports(exports, settings)
     # The libraries take seconds to import, and the mistakes above are told without them.
     from accelerate import PartialState
 
@@ -151,17 +154,6 @@ def _train(
             print(f"published: {push_to_hub(output, repository)}")
 
 
-def _check_exports(exports: list[str], settings: Settings) -> None:
-    for name in exports:
-        if name != "kohya":
-            raise SettingsError(f"--export {name}: known: kohya")
-        if settings.adapter.kind not in ("lora", "rslora", "dora"):
-            raise SettingsError(
-                f"--export kohya: adapter.kind={settings.adapter.kind} has no such naming; "
-                "it exists for lora, rslora and dora"
-            )
-
-
 def _summarise(summary: Summary) -> list[str]:
     """What was made, where, and what comes next."""
     lines = [f"trained {summary.steps} steps; the adapter is {summary.weights}"]
@@ -171,17 +163,25 @@ def _summarise(summary: Summary) -> list[str]:
     return [*lines, f"about it: {summary.output / 'README.md'}"]
 
 
-def _list_settings() -> list[str]:
-    """Every setting, its default, and what it is."""
+def _list_settings(model: type[BaseModel] = Settings, indent: str = "") -> list[str]:
+    """Every setting, its default, and what it is, as a file for --config."""
     lines = []
-    for name, field in Settings.model_fields.items():
+    for name, field in model.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        if hasattr(default, "model_dump"):
-            lines += [f"{name}.{key}: {value}" for key, value in default.model_dump().items()]
-        else:
-            text = f"  # {field.description}" if field.description else ""
-            lines.append(f"{name}: {default}{text}")
+        if isinstance(default, BaseModel):
+            lines += [f"{indent}{name}:", *_list_settings(type(default), indent + "  ")]
+            continue
+        value = yaml.safe_dump(default, default_flow_style=True, width=math.inf).splitlines()[0]
+        is_choice = get_origin(field.annotation) is Literal
+        choices = f"One of {', '.join(get_args(field.annotation))}." if is_choice else ""
+        comment = " ".join(part for part in (choices, field.description) if part)
+        lines.append(f"{indent}{name}: {value}" + (f"  # {comment}" if comment else ""))
     return lines
+
+
+def _name(dataset: str) -> str:
+    """The last part of a dataset's path or URL; ``.`` has none before it is resolved."""
+    return Path(dataset).name or Path(dataset).resolve().name
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -8,16 +8,19 @@ from typing import Any
 TimeIds = tuple[int, int, int, int, int, int]
 
 
-def time_ids(sample: Mapping[str, Any]) -> TimeIds:
+def time_ids(sample: Mapping[str, Any], fit: str) -> TimeIds:
     """SDXL's six sizes of a sample: original, crop and target, each with height before width.
 
-    `sample` is its JSON. The target size is the canvas's, and nothing of a canvas is cropped away.
-    The original size is the one that the canvas would have had if its target panel showed the
-    image's own pixels: where 128 px of a picture fill 512 px of a panel, a quarter of the canvas's.
-    So the model learns sharpness from sharp targets only, as SDXL did.
+    `sample` is its JSON, `fit` how its recipe brings an image into a panel. The target size is the
+    canvas's, and nothing of a canvas is cropped away. The original size is the one that the canvas
+    would have had if its target panel showed the image's own pixels: where 128 px of a picture fill
+    512 px of a panel, a quarter of the canvas's. So the model learns sharpness from sharp targets
+    only, as SDXL did.
     """
     width, height = sample["canvas_size"]
     across, down = _magnification(sample)
+    if fit == "contain":  # the image fills one side of its panel
+        across = down = min(across, down)
     return round(height / down), round(width / across), 0, 0, height, width
 
 

@@ -7,12 +7,12 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..compiler.errors import ModelError
 from ..compiler.files import to_json, write_whole
@@ -26,6 +26,9 @@ from .adapter import (
     settings_of,
 )
 
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+
 #: diffusers' names; its own constants live where its pipelines are imported.
 DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
 _DIFFUSERS_METADATA = "lora_adapter_metadata"
@@ -37,7 +40,7 @@ _PEFT_CONFIG = "adapter_config.json"
 _PEFT_PREFIX = "base_model.model."
 
 
-def write_adapter(folder: Path, unet: nn.Module, settings: AdapterSettings) -> Path:
+def write_adapter(folder: Path, unet: UNet2DConditionModel, settings: AdapterSettings) -> Path:
     """Write the trained weights in float32, whole or not at all, and give the path to them.
 
     What stock libraries then need to load them:
@@ -57,7 +60,7 @@ def write_adapter(folder: Path, unet: nn.Module, settings: AdapterSettings) -> P
     return _write_diffusers(folder, state, peft_fields(settings))
 
 
-def load_trained(unet: nn.Module, folder: Path) -> None:
+def load_trained(unet: UNet2DConditionModel, folder: Path) -> None:
     """Put what `write_adapter` left into a fresh U-Net of the same base, ready to sample.
 
     The weights take the U-Net's dtype and device. A ModelError says that there are none; a
@@ -73,6 +76,19 @@ def load_trained(unet: nn.Module, folder: Path) -> None:
     cast(unet.parameters(), dtype)
 
 
+def to_safetensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file with its metadata in a fixed order, so that equal data give equal files.
+
+    The library's own writer puts them in another order each time.
+    """
+    data: bytes = save(dict(tensors))
+    size = int.from_bytes(data[:8], "little")
+    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(data[8 : 8 + size])}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
+
+
 def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", torch.float32).contiguous()
 
@@ -84,7 +100,8 @@ def _write_diffusers(folder: Path, state: Mapping[str, Tensor], fields: Mapping[
         _DIFFUSERS_METADATA: json.dumps(prefixed, indent=2, sort_keys=True),
     }
     path = folder / DIFFUSERS_WEIGHTS
-    write_whole(path, save({f"{_UNET}.{name}": value for name, value in state.items()}, metadata))
+    named = {f"{_UNET}.{name}": value for name, value in state.items()}
+    write_whole(path, to_safetensors(named, metadata))
     return path
 
 
@@ -92,11 +109,11 @@ def _write_peft(folder: Path, state: Mapping[str, Tensor], fields: Mapping[str, 
     write_whole(folder / _PEFT_CONFIG, to_json(dict(fields)))
     path = folder / _PEFT_WEIGHTS
     named = {_PEFT_PREFIX + name: value for name, value in state.items()}
-    write_whole(path, save(named, {"format": "pt"}))
+    write_whole(path, to_safetensors(named, {"format": "pt"}))
     return path
 
 
-def _write_unet(final: Path, unet: nn.Module) -> Path:
+def _write_unet(final: Path, unet: UNet2DConditionModel) -> Path:
     temporary = final.with_name(f".{final.name}.{os.getpid()}")
     try:
         # One file whatever its size: SDXL's 10.3 GB are just over diffusers' limit for a shard.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from accelerate.utils import gather_object
+from safetensors import SafetensorError
 
 from ..compiler.errors import RunError
 from .checkpoint import save_checkpoint
@@ -27,9 +28,10 @@ def explained(run: Run) -> Iterator[None]:
         if not any(words in text for words in _OUT_OF_MEMORY):
             raise
         raise RunError(_advise_on_memory(run)) from error
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        path, reason = getattr(error, "filename", None), getattr(error, "strerror", None)
         raise RunError(
-            f"{error.filename or run.output}: cannot be written: {error.strerror or error}; "
+            f"{path or run.output}: cannot be written: {reason or error}; "
             "earlier checkpoints are kept, make room and run again with --resume"
         ) from error
 

@@ -25,7 +25,7 @@ def window_of(dataset: Canvases, datasets: int) -> int | None:
     from, the one that is being fetched, and one to spare.
     """
     capacity = dataset.store.capacity
-    sizes = [sum(file.size for file in header.files.values()) for header in dataset.samples.headers]
+    sizes = [sum(record.size for record in files.values()) for files in dataset.samples.files]
     if capacity is None or sum(sizes) <= capacity // datasets:
         return None
     return max(1, capacity // datasets // 3 // max(sizes))
@@ -37,17 +37,19 @@ def fetch_ahead(
     homes: Sequence[int],
     distance: int,
 ) -> Iterator[PlannedBatch]:
-    """The plan as it is, with the shards of the batch `distance` further on being fetched.
+    """The plan as it is, with the remote shards of the batch `distance` further on being fetched.
 
     `homes` gives the dataset of each group of the plan.
     """
+    remote = [dataset.store.capacity is not None for dataset in datasets]
     asked: dict[tuple[int, int], int] = {}
     waiting: deque[PlannedBatch] = deque()
     with ThreadPoolExecutor(_FETCHERS) as pool:
         try:
             for turn, batch in enumerate(plan):
                 home = homes[batch.group]
-                for shard in np.unique(datasets[home].samples.shard[batch.samples]).tolist():
+                used = datasets[home].samples.shard[batch.samples] if remote[home] else ()
+                for shard in np.unique(used).tolist():
                     if turn - asked.get((home, shard), -distance - 1) > distance:
                         asked[home, shard] = turn
                         pool.submit(_fetch, datasets[home], shard)
@@ -56,11 +58,11 @@ def fetch_ahead(
                     yield waiting.popleft()
             yield from waiting
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _fetch(dataset: Canvases, shard: int) -> None:
     # What goes wrong here goes wrong again for the reader, which has somebody to tell.
     with suppress(DatasetError):
-        for name, record in dataset.samples.headers[shard].files.items():
+        for name, record in dataset.samples.files[shard].items():
             os.close(dataset.store.open_shard(shard, SHARD_FILES[name], record))

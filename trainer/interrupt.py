@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,14 @@ class Interrupt:
 
 @contextmanager
 def watched() -> Iterator[Interrupt]:
-    """Note the first Ctrl-C or SIGTERM; a second one ends the process at once."""
+    """Note the first Ctrl-C or SIGTERM; a second one ends the process at once.
+
+    Outside of the main thread Python gives no signals to watch for.
+    """
     interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
 
     def note(_number: int, _frame: FrameType | None) -> None:
         if interrupt.asked:

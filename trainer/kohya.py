@@ -1,9 +1,8 @@
 """A LoRA under the names of kohya's sd-scripts, which ComfyUI, A1111 and Forge load.
 
-The names are those of SDXL's original (sgm) U-Net. DoRA, which sd-scripts does not have, follows
-LyCORIS with norms per output (``wd_on_output``), as peft trains it. LyCORIS computes it exactly.
-ComfyUI and Forge divide by the norms of the base instead of the adapted weights, so results are
-close only; A1111 takes norms per input, and diffusers drops the magnitudes: neither can use it.
+The names are those of SDXL's original (sgm) U-Net. There is no DoRA among them: sd-scripts does not
+have it, and the programs that load LyCORIS' form of it apply it each in its own way, none as peft
+trains it (ComfyUI's pull request 15458, LyCORIS' issue 216; diffusers drops the magnitudes).
 """
 
 from __future__ import annotations
@@ -12,21 +11,21 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..compiler.errors import SettingsError
 from ..compiler.files import write_whole
 from .adapter import AdapterSettings, adapter_state
+from .export import to_safetensors
 
-_KINDS = ("lora", "rslora", "dora")
-_WEIGHTS = {
-    "A.weight": "lora_down.weight",
-    "B.weight": "lora_up.weight",
-    "magnitude_vector": "dora_scale",
-}
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+
+_KINDS = ("lora", "rslora")
+_WEIGHTS = {"A.weight": "lora_down.weight", "B.weight": "lora_up.weight"}
 _OUTER = {
     "conv_in": "input_blocks.0.0",
     "conv_out": "out.2",
@@ -53,7 +52,7 @@ _INNER = {
 
 def write_kohya(
     path: Path,
-    unet: nn.Module,
+    unet: UNet2DConditionModel,
     settings: AdapterSettings,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
@@ -63,7 +62,7 @@ def write_kohya(
     """
     state = to_kohya(adapter_state(unet, settings), settings, unet.config.layers_per_block)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, save(state, {**_header(settings), **(metadata or {})}))
+    write_whole(path, to_safetensors(state, {**_header(settings), **(metadata or {})}))
 
 
 def to_kohya(
@@ -74,14 +73,18 @@ def to_kohya(
     A kind or a layer for which kohya has no names is a SettingsError.
     """
     if settings.kind not in _KINDS:
-        raise SettingsError(f"kohya naming exists for {', '.join(_KINDS)}, not for {settings.kind}")
+        raise SettingsError(
+            f"--export kohya: adapter.kind={settings.kind} has no such naming; it exists for "
+            f"{' and '.join(_KINDS)}"
+        )
     alpha = torch.tensor(_alpha(settings))
     renamed = {}
     for name, tensor in state.items():
         layer, _, weight = name.rpartition(".lora_")
         key = kohya_key(layer, layers_per_block)
         renamed[f"{key}.alpha"] = alpha.clone()
-        renamed[f"{key}.{_WEIGHTS[weight]}"] = _shaped(weight, tensor)
+        plain = tensor.detach().to("cpu", torch.float32).contiguous()
+        renamed[f"{key}.{_WEIGHTS[weight]}"] = plain
     return renamed
 
 
@@ -98,17 +101,6 @@ def kohya_key(layer: str, layers_per_block: int) -> str:
             "the kohya file out, or take the layer out of adapter.targets"
         )
     return "lora_unet_" + original.replace(".", "_")
-
-
-def _shaped(weight: str, tensor: Tensor) -> Tensor:
-    tensor = tensor.detach().to("cpu", torch.float32).contiguous()
-    return _per_output(tensor) if weight == "magnitude_vector" else tensor
-
-
-def _per_output(magnitude: Tensor) -> Tensor:
-    """[out] of a linear layer as [out, 1], [1, out, 1, 1] of a convolution as [out, 1, 1, 1]."""
-    ones = [1] * max(magnitude.ndim - 1, 1)
-    return magnitude.reshape(-1, *ones)
 
 
 def _alpha(settings: AdapterSettings) -> float:
@@ -145,9 +137,8 @@ def _joined(place: str, part: str, inner: str) -> str | None:
 
 def _header(settings: AdapterSettings) -> dict[str, str]:
     """What kohya's trainer says of a file: A1111 reads the base from it and shows the rest."""
-    module = {} if settings.kind == "dora" else {"ss_network_module": "networks.lora"}
     return {
-        **module,
+        "ss_network_module": "networks.lora",
         "ss_base_model_version": "sdxl_base_v1-0",
         "ss_network_dim": str(settings.rank),
         "ss_network_alpha": str(_alpha(settings)),

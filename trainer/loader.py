@@ -5,8 +5,9 @@ from __future__ import annotations
 import resource
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from ..compiler.files import SHARD_FILES
 from .canvases import Canvases
 from .conditioning import time_ids
 from .fetch_ahead import fetch_ahead, window_of
@@ -26,8 +28,10 @@ from .samples import sample_name
 AHEAD = 4
 #: Batches that remote shards are fetched ahead at most.
 FAR_AHEAD = 1000
-#: File descriptors that are left to everything else.
+#: File descriptors that are left to everything else, and loaders that share the others: one for
+#: training and one for validation.
 _OTHER_FILES = 256
+_LOADERS = 2
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class CanvasLoader(IterableDataset[Batch]):
     """An endless stream of shuffled batches, or with `once` every sample a single time, in order.
 
     Rank `rank` of `ranks` gets every `ranks`-th batch, beginning with its `first`-th; the order
-    depends on the datasets, `batch_size`, `seed` and `ranks` alone. In the workers of a
+    depends on the datasets, `batch_size`, `seed` and `ranks` alone, and where a remote dataset is
+    larger than its share of the cache, on that. In the workers of a
     `torch.utils.data.DataLoader` (with ``batch_size=None``) each takes its part, and the order
     stays. `weights` says how often each dataset is drawn from, compared with the others; by default
     as often as it has samples. `parts` narrows the datasets to some of their samples.
@@ -89,8 +94,8 @@ class CanvasLoader(IterableDataset[Batch]):
         self._threads = threads
         chosen = parts or [np.arange(len(dataset)) for dataset in datasets]
         self.samples = sum(map(len, chosen))
-        self._groups, self._homes = _make_groups(datasets, chosen, weights)
-        self._readers = threading.local()
+        self._windows = [window_of(dataset, len(datasets)) for dataset in datasets]
+        self._groups, self._homes = _make_groups(datasets, chosen, weights, self._windows)
 
     @property
     def batches_per_epoch(self) -> float:
@@ -102,24 +107,22 @@ class CanvasLoader(IterableDataset[Batch]):
 
     def batches(self) -> Generator[Batch]:
         """As iterating; closing the generator ends its threads and closes its files."""
-        opened: list[ShardReader] = []
-        with ThreadPoolExecutor(self._threads) as pool:
+        with (
+            closing(self._plan()) as plan,
+            closing(_Readers(self._new_reader)) as readers,
+            ThreadPoolExecutor(self._threads) as pool,
+        ):
             try:
-                yield from _ahead(
-                    pool.submit(self._assemble, planned, opened) for planned in self._plan()
-                )
+                yield from _ahead(pool.submit(self._assemble, planned, readers) for planned in plan)
             finally:
                 pool.shutdown(cancel_futures=True)
-                self._readers = threading.local()
-                for reader in opened:
-                    reader.close()
 
     def names(self, dataset: int, samples: Numbers) -> list[str]:
         """What samples are called, for messages: ``data/a: 000000003 (photos/cat.jpg)``."""
         home = self._datasets[dataset]
         return [f"{home.name}: {sample_name(home.store, home.samples, int(n))}" for n in samples]
 
-    def _plan(self) -> Iterator[PlannedBatch]:
+    def _plan(self) -> Generator[PlannedBatch]:
         """The batches of this rank and, in a DataLoader's worker, of this worker."""
         worker = get_worker_info()
         part, parts = (worker.id, worker.num_workers) if worker else (0, 1)
@@ -129,13 +132,25 @@ class CanvasLoader(IterableDataset[Batch]):
             plan = islice(in_order(self._groups, self._batch_size), first, None, stride)
         else:
             plan = batches(self._groups, self._batch_size, self._seed, first, stride)
-        if all(dataset.store.capacity is None for dataset in self._datasets):
-            return plan
-        samples = max(window_samples(group) for group in self._groups)
-        distance = samples // (self._batch_size * stride)
-        return fetch_ahead(plan, self._datasets, self._homes, min(distance, FAR_AHEAD))
+        if any(dataset.store.capacity is not None for dataset in self._datasets):
+            plan = fetch_ahead(plan, self._datasets, self._homes, self._distance(stride))
+        yield from plan
 
-    def _assemble(self, planned: PlannedBatch, opened: list[ShardReader]) -> Batch:
+    def _distance(self, stride: int) -> int:
+        """Batches to fetch ahead: no group draws more than a window meanwhile, as the cache allows.
+
+        Drawn `once`, groups come one after the other instead of taking turns.
+        """
+        total = sum(group.rate for group in self._groups)
+        windows = (
+            window_samples(group) * (1 if self._once else total / group.rate)
+            for group in self._groups
+            if group.shards is not None
+        )
+        drawn = self._batch_size * stride
+        return min([FAR_AHEAD, *(int(samples / drawn) for samples in windows)])
+
+    def _assemble(self, planned: PlannedBatch, readers: _Readers) -> Batch:
         place = self._homes[planned.group]
         dataset, table = self._datasets[place], self._datasets[place].samples
         size = len(planned.samples)
@@ -146,10 +161,11 @@ class CanvasLoader(IterableDataset[Batch]):
         hidden = self._empty((prompts, *dataset.hidden.shape), torch.float16)
         pooled = self._empty((prompts, *dataset.pooled.shape), torch.float16)
         arrays = Arrays(latents.numpy(), mask.numpy(), hidden.numpy(), pooled.numpy())
-        found = self._reader(place, opened).read(planned.samples, arrays)
+        found = readers.of(place).read(planned.samples, arrays)
         self._drop_prompts(planned.number, dataset, arrays)
         sizes = self._empty((size, 6), torch.float32)
-        sizes.copy_(torch.tensor([time_ids(sample) for sample in found]))
+        fit = dataset.info["recipe"]["fit"]
+        sizes.copy_(torch.tensor([time_ids(sample, fit) for sample in found]))
         return Batch(planned.number, place, planned.samples, latents, mask, hidden, pooled, sizes)
 
     def _drop_prompts(self, number: int, dataset: Canvases, arrays: Arrays) -> None:
@@ -161,19 +177,33 @@ class CanvasLoader(IterableDataset[Batch]):
     def _empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         return torch.empty(shape, dtype=dtype, pin_memory=self._pin and get_worker_info() is None)
 
-    def _reader(self, place: int, opened: list[ShardReader]) -> ShardReader:
-        """This thread's reader of a dataset."""
-        readers: dict[int, ShardReader] = self._readers.__dict__.setdefault("of", {})
-        if place not in readers:
-            dataset = self._datasets[place]
-            readers[place] = ShardReader(dataset.store, dataset.samples, self._open_files())
-            opened.append(readers[place])
-        return readers[place]
-
-    def _open_files(self) -> int:
-        """How many descriptors each reader may keep open."""
+    def _new_reader(self, place: int) -> ShardReader:
+        dataset, window = self._datasets[place], self._windows[place]
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return max(2, (soft - _OTHER_FILES) // (self._threads * len(self._datasets)))
+        files = (soft - _OTHER_FILES) // (_LOADERS * self._threads * len(self._datasets))
+        if window is not None:  # a file that the cache deletes takes its space until it is closed
+            files = min(files, window * len(SHARD_FILES))
+        return ShardReader(dataset.store, dataset.samples, files)
+
+
+class _Readers:
+    """The readers of one iteration: each thread has its own of each dataset."""
+
+    def __init__(self, make: Callable[[int], ShardReader]) -> None:
+        self._make = make
+        self._readers: dict[tuple[int, int], ShardReader] = {}
+
+    def of(self, place: int) -> ShardReader:
+        """This thread's reader of dataset `place`."""
+        mine = threading.get_ident(), place
+        if mine not in self._readers:
+            self._readers[mine] = self._make(place)
+        return self._readers[mine]
+
+    def close(self) -> None:
+        """Close all files."""
+        for reader in self._readers.values():
+            reader.close()
 
 
 def _ahead(tasks: Iterable[Future[Batch]]) -> Iterator[Batch]:
@@ -188,17 +218,21 @@ def _ahead(tasks: Iterable[Future[Batch]]) -> Iterator[Batch]:
 
 
 def _make_groups(
-    datasets: Sequence[Canvases], parts: Sequence[Numbers], weights: Sequence[float] | None
+    datasets: Sequence[Canvases],
+    parts: Sequence[Numbers],
+    weights: Sequence[float] | None,
+    windows: Sequence[int | None],
 ) -> tuple[list[Group], list[int]]:
     """The samples of each dataset and shape, and the dataset that each group is of."""
     groups, homes = [], []
     for place, (dataset, part) in enumerate(zip(datasets, parts, strict=True)):
         weight = len(part) if weights is None else weights[place]
-        window = window_of(dataset, len(datasets))
-        for shape in np.unique(dataset.samples.shape[part]).tolist():
-            samples = part[dataset.samples.shape[part] == shape]
+        table, window = dataset.samples, windows[place]
+        shapes = np.unique(table.shape[part]).tolist()
+        for shape in shapes:
+            samples = part[table.shape[part] == shape]
             rate = weight * len(samples) / len(part)
-            shards = None if window is None else dataset.samples.shard[samples]
-            groups.append(Group(samples, rate, shards, window or 0))
+            shards = None if window is None else table.shard[samples]
+            groups.append(Group(samples, rate, shards, max(1, (window or 0) // len(shapes))))
             homes.append(place)
     return groups, homes

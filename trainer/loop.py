@@ -89,7 +89,7 @@ class Loop:
         self.read_losses()
         run, state = self.run, self.run.state
         figures: dict[str, float] = {"loss": sum(state.losses) / len(state.losses)}
-        figures["learning_rate"] = state.schedule.get_last_lr()[0]
+        figures["learning_rate"] = float(state.schedule.get_last_lr()[0])
         figures["gradient_norm"] = self._norm.item()
         figures["epoch"] = self._samples_seen() / sum(map(len, run.inputs.training))
         figures |= self._pace.figures(run)

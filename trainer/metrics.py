@@ -18,13 +18,15 @@ METRICS = "metrics.jsonl"
 class Metrics:
     """Writes a line of JSON for every step that is logged, on the main process.
 
-    A resumed run goes on after the line of `step`; later ones are of steps that will be done again.
+    A resumed run goes on after the lines of `step`; later ones are of steps that will be done
+    again. A run that begins, at step 0, begins the file anew.
     """
 
     def __init__(self, run: Path, accelerator: Accelerator, step: int) -> None:
         self._path, self._accelerator = run / METRICS, accelerator
         if accelerator.is_main_process:
-            kept = [json.dumps(line) for line in read_metrics(run) if line["step"] <= step]
+            before = read_metrics(run) if step else []
+            kept = [json.dumps(line) for line in before if line["step"] <= step]
             write_whole(self._path, "".join(f"{line}\n" for line in kept).encode())
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:

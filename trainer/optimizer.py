@@ -51,21 +51,36 @@ def make_schedule(optimizer: Optimizer, settings: Settings) -> LRScheduler:
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state: ``NUMBER.NAME`` for each parameter's tensors."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{number}.{name}": value
-        for number, values in state.items()
-        for name, value in values.items()
-        if isinstance(value, Tensor)
-    }
+    """The optimizer's state: ``NUMBER.NAME`` for each parameter's tensors and whole numbers.
+
+    bitsandbytes wraps its tensors in a dict of their own, and its parameters share tables: those
+    are copied, since a safetensors file holds no tensor twice.
+    """
+    found: dict[str, Tensor] = {}
+    shared: set[int] = set()
+    for number, values in optimizer.state_dict()["state"].items():
+        for name, value in _unwrapped(values).items():
+            tensor = value if isinstance(value, Tensor) else torch.tensor(value)
+            found[f"{number}.{name}"] = tensor.clone() if tensor.data_ptr() in shared else tensor
+            shared.add(tensor.data_ptr())
+    return found
 
 
 def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """The inverse of `optimizer_tensors`; learning rates and the like stay as they are."""
-    state: dict[int, dict[str, Tensor]] = {}
+    state: dict[int, dict[str, Any]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = value
+        # What counts steps is a float tensor in torch's optimizers, an int in bitsandbytes'.
+        whole = value.dim() == 0 and value.dtype == torch.int64
+        state.setdefault(int(number), {})[name] = value.item() if whole else value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _unwrapped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter's state, with what is in a dict of its own beside the rest."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    return flat

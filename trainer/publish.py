@@ -8,7 +8,7 @@ from ..compiler.errors import RunError
 from .checkpoint import CHECKPOINTS
 
 #: What only serves to go on training, or says what this machine is like.
-_KEPT_HERE = [f"{CHECKPOINTS}/*", ".*", ".*/*", "logs/*"]
+_KEPT_HERE = (f"{CHECKPOINTS}/*", "logs/*", ".*")
 
 
 def push_to_hub(run: Path, repository: str) -> str:
@@ -18,7 +18,6 @@ def push_to_hub(run: Path, repository: str) -> str:
         RunError: when the Hub refuses; everything is still in the run's folder.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     api = HfApi()
     try:
@@ -26,12 +25,13 @@ def push_to_hub(run: Path, repository: str) -> str:
         api.upload_folder(
             repo_id=repository,
             folder_path=run,
-            ignore_patterns=_KEPT_HERE,
+            ignore_patterns=list(_KEPT_HERE),
             commit_message="Upload adapter trained with onepic",
         )
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:  # among others those of its HTTP library, whichever that is
+        excluded = " ".join(f"--exclude '{pattern}'" for pattern in _KEPT_HERE)
         raise RunError(
             f"{repository}: the Hub did not take it ({error}); log in with `hf auth login`, then: "
-            f"hf upload {repository} {run}"
+            f"hf upload {repository} {run} {excluded}"
         ) from error
     return str(url)

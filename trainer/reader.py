@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..compiler.errors import DatasetError
@@ -15,6 +16,9 @@ from ..compiler.files import SHARD_FILES, SHARDS
 from .order import Numbers
 from .samples import SampleTable
 from .store import Store
+
+#: What safetensors allows, so that a damaged length asks for no more memory.
+_LONGEST_HEADER = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class ShardReader:
         """Fill the arrays with these samples; the samples' JSON.
 
         Raises:
-            DatasetError: when a file is missing or shorter than its index says.
+            DatasetError: when a file is missing or is not what its index says.
         """
         table = self._table
         shards = table.shard[samples].tolist()
@@ -68,12 +72,9 @@ class ShardReader:
         )
         found = []
         for row, (shard, latents, mask, text, size) in enumerate(places):
-            tar = self._file(shard, "tar")
-            buffer = bytearray(size)
-            self._fill(tar, into.latents[row], latents, shard)
-            self._fill(tar, into.mask[row], mask, shard)
-            self._fill(tar, buffer, text, shard)
-            found.append(json.loads(buffer))
+            self._fill(into.latents[row], shard, "tar", latents)
+            self._fill(into.mask[row], shard, "tar", mask)
+            found.append(self._read_json(shard, text, size))
         if len(into.hidden):
             rows = table.prompt_row[samples].tolist()
             self._read_prompts(zip(shards, rows, strict=True), into.hidden, into.pooled)
@@ -84,43 +85,61 @@ class ShardReader:
         while self._open:
             os.close(self._open.popitem()[1])
 
+    def _read_json(self, shard: int, offset: int, size: int) -> dict[str, Any]:
+        buffer = np.empty(size, np.uint8)
+        self._fill(buffer, shard, "tar", offset)
+        try:
+            sample: dict[str, Any] = json.loads(buffer.tobytes())
+        except ValueError as error:
+            raise self._damaged(shard, "tar", f"a sample's JSON cannot be read: {error}") from error
+        return sample
+
     def _read_prompts(self, places: Any, hidden: NDArray[Any], pooled: NDArray[Any]) -> None:
         for row, (shard, prompt) in enumerate(places):
-            file = self._file(shard, "text")
-            begins = self._prompts.get(shard) or self._find_prompts(shard, file)
-            self._fill(file, hidden[row], begins.hidden + prompt * hidden[row].nbytes, shard)
-            self._fill(file, pooled[row], begins.pooled + prompt * pooled[row].nbytes, shard)
+            begins = self._prompts.get(shard) or self._find_prompts(shard, hidden, pooled)
+            self._fill(hidden[row], shard, "text", begins.hidden + prompt * hidden[row].nbytes)
+            self._fill(pooled[row], shard, "text", begins.pooled + prompt * pooled[row].nbytes)
 
-    def _find_prompts(self, shard: int, file: int) -> _Prompts:
+    def _find_prompts(self, shard: int, hidden: NDArray[Any], pooled: NDArray[Any]) -> _Prompts:
         """Where the tensors begin: a safetensors file is a length, a JSON header and the data."""
-        length = int.from_bytes(os.pread(file, 8, 0), "little")
+        start = np.empty(8, np.uint8)
+        self._fill(start, shard, "text", 0)
+        length = int.from_bytes(start.tobytes(), "little")
         try:
-            header = json.loads(os.pread(file, length, 8))
-            if {header[name]["dtype"] for name in ("hidden", "pooled")} != {"F16"}:
-                raise ValueError("its tensors are not float16")
-            begins = [
-                8 + length + int(header[name]["data_offsets"][0]) for name in ("hidden", "pooled")
-            ]
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._damaged(shard, "text", str(error)) from error
-        return self._prompts.setdefault(shard, _Prompts(*begins))
+            if length > _LONGEST_HEADER:
+                raise ValueError("it does not begin as safetensors do")
+            header = json.loads(os.pread(self._file(shard, "text"), length, 8))
+            begins = _Prompts(
+                8 + length + _offset_of(header["hidden"], hidden.shape[1:]),
+                8 + length + _offset_of(header["pooled"], pooled.shape[1:]),
+            )
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise self._damaged(shard, "text", f"cannot be read: {error}") from error
+        return self._prompts.setdefault(shard, begins)
 
     def _file(self, shard: int, name: str) -> int:
         key = (shard, name)
         if key in self._open:
             self._open.move_to_end(key)
             return self._open[key]
-        record = self._table.headers[shard].files[name]
-        opened = self._store.open_shard(shard, SHARD_FILES[name], record)
-        self._open[key] = opened
-        if len(self._open) > self._limit:
+        while len(self._open) >= self._limit:
             os.close(self._open.popitem(last=False)[1])
-        return opened
+        record = self._table.files[shard][name]
+        self._open[key] = self._store.open_shard(shard, SHARD_FILES[name], record)
+        return self._open[key]
 
-    def _fill(self, file: int, buffer: Any, offset: int, shard: int) -> None:
-        size = len(buffer) if isinstance(buffer, bytearray) else buffer.nbytes
-        if os.preadv(file, (buffer,), offset) != size:
-            raise self._damaged(shard, "tar", "it is shorter than its index says")
+    def _fill(self, buffer: NDArray[Any], shard: int, name: str, offset: int) -> None:
+        """Fill a contiguous array from a file of a shard."""
+        file = self._file(shard, name)
+        left: Any = buffer.reshape(-1).view(np.uint8)
+        while len(left):  # file systems over a network can give less than was asked for
+            try:
+                count = os.preadv(file, (left,), offset)
+            except OSError as error:
+                raise self._damaged(shard, name, f"cannot be read: {error.strerror}") from error
+            if not count:
+                raise self._damaged(shard, name, "it is shorter than its index says")
+            left, offset = left[count:], offset + count
 
     def _damaged(self, shard: int, name: str, reason: str) -> DatasetError:
         file = f"{self._store.name}/{SHARDS}/{shard:05d}"
@@ -128,3 +147,12 @@ class ShardReader:
             f"{file}{SHARD_FILES[name]}: {reason}; delete {file}.parquet and compile again to "
             "restore it"
         )
+
+
+def _offset_of(tensor: dict[str, Any], shape: tuple[int, ...]) -> int:
+    """Where a tensor's data begin after the header; its rows must be float16 of this shape."""
+    if tensor["dtype"] != "F16" or tuple(tensor["shape"][1:]) != shape:
+        raise ValueError(
+            f"has {tensor['dtype']} {tensor['shape'][1:]} for a prompt, expected F16 {list(shape)}"
+        )
+    return int(tensor["data_offsets"][0])

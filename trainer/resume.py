@@ -8,7 +8,8 @@ from typing import Any
 
 from ..compiler.errors import SettingsError
 
-#: Settings that change nothing of what is computed.
+#: Settings that change nothing of what is computed, and the last three, whose outcome is compared
+#: instead: the model that was opened, the precision that was chosen.
 _FREE = {
     "log_every",
     "checkpoint_every",
@@ -16,6 +17,9 @@ _FREE = {
     "validate_every",
     "tracker",
     "gradient_checkpointing",
+    "model",
+    "revision",
+    "precision",
 }
 
 

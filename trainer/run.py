@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import GradientAccumulationPlugin
 from diffusers import UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 
@@ -113,17 +115,29 @@ def open_inputs(paths: Sequence[str | Path], settings: Settings, cache: CacheSet
 
 
 def open_accelerator(settings: Settings, output: Path) -> Accelerator:
-    """The devices and their precision, as `accelerate launch` or the settings say."""
+    """The devices and their precision, as `accelerate launch` or the settings say.
+
+    Raises:
+        SettingsError: for fp16 without a GPU.
+    """
     precision: str = settings.precision
     if precision == "auto":
         capable = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        precision = os.environ.get("ACCELERATE_MIXED_PRECISION") or ("bf16" if capable else "no")
-    return Accelerator(
+        # `accelerate launch` says "no" also where its user said nothing.
+        told = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+        precision = "bf16" if told == "no" and capable else told
+    # Accelerate keeps the precision of a process's first run, and would refuse another in the next.
+    AcceleratorState._reset_state()
+    accelerator = Accelerator(
         mixed_precision=precision,
-        gradient_accumulation_steps=settings.accumulation,
+        # As a plugin: a bare number gives way to an environment variable of `accelerate launch`.
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=settings.accumulation),
         log_with=None if settings.tracker == "none" else settings.tracker,
         project_dir=str(output),
     )
+    if precision == "fp16" and accelerator.device.type == "cpu":
+        raise SettingsError("precision: fp16 needs a GPU, and here is none; set it to bf16 or no")
+    return accelerator
 
 
 def check_enough_samples(inputs: Inputs, settings: Settings, processes: int) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..compiler.errors import DatasetError
 from ..compiler.files import SHARDS
-from ..compiler.index import SCHEMA, ShardHeader, read_header
+from ..compiler.index import SCHEMA, FileRecord, header_of
 from .store import Store
 
 Shape = tuple[int, int, int]
@@ -31,6 +31,7 @@ _COLUMNS = [
     "json_offset",
     "json_size",
 ]
+_SIZES = ["channels", "height", "width"]
 _READERS = 8
 
 
@@ -39,10 +40,11 @@ class SampleTable:
     """A row for each sample, in the order of the shards.
 
     `latents`, `mask` and `json` are the offsets in the tar of the members' first data byte (after
-    the header of a .npy), `shape` says which of `shapes` the latents have, [C, H, W].
+    the header of a .npy), `shape` says which of `shapes` the latents have, [C, H, W]. `files` are
+    each shard's by their names in its header; there are none where every row was rejected.
     """
 
-    headers: tuple[ShardHeader, ...]
+    files: tuple[dict[str, FileRecord], ...]
     shapes: tuple[Shape, ...]
     shard: NDArray[np.int32]
     prompt_row: NDArray[np.int32]
@@ -64,16 +66,15 @@ def read_samples(store: Store, shards: int) -> SampleTable:
     """
     with ThreadPoolExecutor(_READERS) as pool:
         parts = list(pool.map(lambda number: _read_index(store, number), range(shards)))
-    headers = tuple(header for header, _ in parts)
     table = pa.concat_tables([table for _, table in parts]) if parts else None
     if table is None or not table.num_rows:
         raise DatasetError(f"{store.name}: the dataset has no samples; compile it again")
     counts = [table.num_rows for _, table in parts]
+    channels, height, width = (_column(table, name) for name in _SIZES)
     shapes, shape = _shapes(table)
-    channels, height, width = (_column(table, name) for name in ("channels", "height", "width"))
     cells = height * width
     return SampleTable(
-        headers=headers,
+        files=tuple(files for files, _ in parts),
         shapes=shapes,
         shard=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
         prompt_row=_column(table, "prompt_row").astype(np.int32),
@@ -94,14 +95,15 @@ def sample_name(store: Store, table: SampleTable, number: int) -> str:
     return f"{row['key']} ({row['source']})"
 
 
-def _read_index(store: Store, number: int) -> tuple[ShardHeader, pa.Table]:
+def _read_index(store: Store, number: int) -> tuple[dict[str, FileRecord], pa.Table]:
     path = store.metadata(_index_name(number))
-    header = read_header(path)
     try:
-        if header is None or not pq.read_schema(path).equals(SCHEMA):
-            raise pa.ArrowInvalid("it is missing or not an index of this format version")
-        return header, pq.read_table(path, columns=_COLUMNS, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
+        # Opened once for both: there can be tens of thousands of them.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(SCHEMA):
+                raise ValueError("its columns are not those of this format version")
+            return header_of(file.schema_arrow).files, file.read(_COLUMNS, use_threads=False)
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise DatasetError(
             f"{store.name}/{_index_name(number)}: the shard's index cannot be read ({error}); "
             "delete it and compile again to restore it"
@@ -123,7 +125,10 @@ def _data_offset(table: pa.Table, member: str, size: NDArray[np.int64]) -> NDArr
 
 def _shapes(table: pa.Table) -> tuple[tuple[Shape, ...], NDArray[np.int16]]:
     """The distinct shapes, and for each sample which it has."""
-    columns = [_column(table, name) for name in ("channels", "height", "width")]
-    found, inverse = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-    shapes: Any = tuple(tuple(int(size) for size in row) for row in found)
-    return shapes, inverse.reshape(-1).astype(np.int16)
+    rows = table.group_by(_SIZES, use_threads=False).aggregate([]).to_pylist()
+    shapes: Any = tuple(sorted(tuple(row[name] for name in _SIZES) for row in rows))
+    shape = np.zeros(table.num_rows, np.int16)
+    for place, sizes in enumerate(shapes):
+        columns = zip(_SIZES, sizes, strict=True)
+        shape[np.all([_column(table, name) == size for name, size in columns], axis=0)] = place
+    return shapes, shape

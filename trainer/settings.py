@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..compiler.errors import SettingsError
 from ..compiler.strict import Strict
 from ..compiler.yaml_file import Kind, Override, read_document
 from .adapter import AdapterSettings
+
+#: What several settings are.
+Share = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(Strict):
@@ -24,7 +28,7 @@ class Settings(Strict):
         default=None, description="A diffusers folder or Hub id; by default the datasets' own."
     )
     revision: str | None = Field(default=None, description="Branch, tag or commit of `model`.")
-    weights: tuple[float, ...] | None = Field(
+    weights: tuple[Rate, ...] | None = Field(
         default=None,
         description="How often each dataset is drawn from; by default in proportion to its size.",
     )
@@ -33,14 +37,16 @@ class Settings(Strict):
     steps: int = Field(default=10_000, ge=1, description="Updates of the weights.")
     batch_size: int = Field(default=4, ge=1, description="Samples at once on each device.")
     accumulation: int = Field(default=1, ge=1, description="Batches to an update, on each device.")
-    seed: int = Field(default=0, ge=0, description="Everything random follows from it.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Everything random follows from it.")
 
     optimizer: Literal["adamw", "adamw-8bit"] = Field(
         default="adamw", description="`adamw-8bit` needs bitsandbytes and a GPU."
     )
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.01, ge=0, description="torch's default for AdamW.")
-    betas: tuple[float, float] = Field(default=(0.9, 0.999))
+    learning_rate: Rate = 1e-3
+    weight_decay: float = Field(
+        default=0.01, ge=0, allow_inf_nan=False, description="torch's default for AdamW."
+    )
+    betas: tuple[Share, Share] = (0.9, 0.999)
     schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial"] = Field(
         default="constant", description="What becomes of the learning rate after warm-up."
     )
@@ -50,7 +56,7 @@ class Settings(Strict):
     min_snr: float | None = Field(
         default=None, gt=0, description="Gamma of min-SNR weighting; 5 is usual. By default none."
     )
-    noise_offset: float = Field(default=0.0, ge=0)
+    noise_offset: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     prompt_dropout: float = Field(
         default=0.1, ge=0, le=1, description="Share of prompts replaced by the empty one."
     )
@@ -74,6 +80,12 @@ class Settings(Strict):
         default=32, ge=0, description="Held out from training, but at most a tenth of a dataset."
     )
     tracker: Literal["tensorboard", "wandb", "none"] = "tensorboard"
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _read_no(cls, value: object) -> object:
+        """YAML takes a bare ``no`` for false."""
+        return "no" if value is False else value
 
     @model_validator(mode="after")
     def _check_warmup(self) -> Settings:
@@ -104,3 +116,19 @@ def read_settings(file: Path | None, overrides: Sequence[Override] = ()) -> Sett
         return Settings.model_validate(document.data)
     except ValidationError as error:
         raise SettingsError(document.explain(error)) from error
+
+
+def check_exports(exports: Iterable[str], settings: Settings) -> None:
+    """Refuse further forms of the adapter that do not exist, or not for its kind.
+
+    Raises:
+        SettingsError: naming what there is.
+    """
+    for name in exports:
+        if name != "kohya":
+            raise SettingsError(f"--export {name}: known: kohya")
+        if settings.adapter.kind not in ("lora", "rslora", "dora"):
+            raise SettingsError(
+                f"--export kohya: adapter.kind={settings.adapter.kind} has no such naming; "
+                "it exists for lora, rslora and dora"
+            )

@@ -28,8 +28,21 @@ def make_task_card(
         "base": {"name": base.name, "revision": base.revision},
         "adapter": adapter.model_dump(mode="json"),
         "prompt_dropout": prompt_dropout,
-        "tasks": {dataset.info["task"]: _task(dataset) for dataset in datasets},
+        "tasks": _tasks(datasets),
     }
+
+
+def _tasks(datasets: Sequence[Canvases]) -> dict[str, Any]:
+    """Tasks by name; alike ones of the same name count together, others are numbered."""
+    tasks: dict[str, Any] = {}
+    for dataset in datasets:
+        name, task, number = dataset.info["task"], _task(dataset), 1
+        while name in tasks and tasks[name] | {"samples": 0} != task | {"samples": 0}:
+            number += 1
+            name = f"{dataset.info['task']}-{number}"
+        before = tasks[name]["samples"] if name in tasks else 0
+        tasks[name] = task | {"samples": before + task["samples"]}
+    return tasks
 
 
 def _task(dataset: Canvases) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from .outputs import describe_settings, write_outputs
 from .recorder import NotFiniteError
 from .resume import check_same_run
 from .run import Run, check_enough_samples, open_accelerator, open_inputs, prepare
-from .settings import Settings
+from .settings import Settings, check_exports
 from .stopwatch import Stopwatch
 
 _STATE = ".train"
@@ -69,6 +69,7 @@ def train(
         KeyboardInterrupt: after Ctrl-C or SIGTERM, with the state saved.
     """
     settings, report, watch = settings or Settings(), report or Silent(), watch or Stopwatch()
+    check_exports(exports, settings)
     check_tracker(settings.tracker)
     accelerator = open_accelerator(settings, output)
     is_main = accelerator.is_main_process
@@ -115,13 +116,15 @@ def _train(
                 weights = _keep(run, exports)
             if stopped and not last:
                 raise KeyboardInterrupt
+        if state.step == first:  # no step was left, but outputs may be wanted in another form
+            weights = _keep(run, exports)
     except NotFiniteError as error:
         raise explain_not_finite(run, loader, error) from error
     finally:
         batches.close()
         report.end()
         run.accelerator.end_training()
-    return weights if state.step > first else _keep(run, exports)
+    return weights
 
 
 def _keep(run: Run, exports: Collection[str]) -> Path:
@@ -151,7 +154,7 @@ def _restore(run: Run, report: Report) -> None:
     found = list_checkpoints(run.output)
     if not found:
         return
-    checkpoint = load_checkpoint(found[-1], str(run.accelerator.device))
+    checkpoint = load_checkpoint(found[-1])
     check_same_run(found[-1], checkpoint.state["identity"], run.identity())
     run.state.restore(checkpoint)
     report.note(f"resuming from {found[-1]}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,25 +28,27 @@ class Result:
 
 @dataclass(frozen=True)
 class Command:
-    """`onepic-compile`, run in a folder."""
+    """A command of onepic, by its package's name, run in a folder."""
 
     folder: Path
+    package: str = "compiler"
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         """Start it in a process group of its own, as a shell does."""
         return subprocess.Popen(
-            [sys.executable, "-m", "onepic.compiler", *map(str, arguments)],
+            [sys.executable, "-m", f"onepic.{self.package}", *map(str, arguments)],
             cwd=self.folder,
             env=os.environ | {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1"},
+            **options,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
 
-    def __call__(self, *arguments: object) -> Result:
+    def __call__(self, *arguments: object, **options: Any) -> Result:
         """Run it to its end."""
-        process = self.start(*arguments)
+        process = self.start(*arguments, **options)
         output, errors = process.communicate(timeout=300)
         return Result(process.returncode, output, errors)
 
@@ -63,3 +66,12 @@ def onepic_compile(bare_project: Project) -> Callable[..., Result]:
     """`onepic_compile(*arguments)` runs the command in the project's folder."""
     bare_project.root.mkdir(exist_ok=True)
     return Command(bare_project.root)
+
+
+@pytest.fixture
+def onepic_train(tmp_path: Path, compiled_colours: Path) -> Command:
+    """`onepic_train(*arguments)` runs the command in a folder that has the dataset `data`."""
+    folder = tmp_path / "training"
+    folder.mkdir()
+    shutil.copytree(compiled_colours, folder / "data")
+    return Command(folder, "trainer")

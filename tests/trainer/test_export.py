@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from onepic.compiler.errors import ModelError, SettingsError
 from onepic.trainer.adapter import AdapterSettings, adapter_state, add_adapter
-from onepic.trainer.export import DIFFUSERS_WEIGHTS, load_trained, write_adapter
+from onepic.trainer.export import DIFFUSERS_WEIGHTS, load_trained, to_safetensors, write_adapter
 
 LORA_KINDS = ("lora", "rslora", "dora")
 KINDS = (*LORA_KINDS, "loha", "lokr", "full")
@@ -150,6 +150,13 @@ def test_the_file_is_the_one_that_diffusers_writes_less_peft_s_defaults(kind, tr
     assert fields.items() <= theirs.items()
 
 
+def test_the_same_weights_give_the_same_bytes():
+    tensors = {name: torch.ones(2) for name in "cab"}
+    names = "format modelspec.title ss_network_dim ss_network_alpha"
+    files = [to_safetensors(tensors, dict.fromkeys(names.split(), "1")) for _ in range(8)]
+    assert len(set(files)) == 1
+
+
 def test_weights_of_a_bfloat16_run_are_written_in_float32(new_unet, tmp_path):
     unet, settings = new_unet().to(torch.bfloat16), AdapterSettings(rank=2)
     add_adapter(unet, settings, seed=0)
@@ -158,7 +165,7 @@ def test_weights_of_a_bfloat16_run_are_written_in_float32(new_unet, tmp_path):
 
 
 def test_a_folder_without_weights_is_refused_with_what_was_expected(unet, tmp_path):
-    with pytest.raises(ModelError, match="pytorch_lora_weights.safetensors"):
+    with pytest.raises(ModelError, match="expected pytorch_lora_weights"):
         load_trained(unet, tmp_path)
 
 
