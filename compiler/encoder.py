@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from .embeddings import Embeddings
@@ -62,7 +63,7 @@ class Encoder:
         self._text = self._text or self._load_text()
         hidden, pooled, cut = [], [], []
         for start in range(0, len(prompts), 16):
-            batch = self._encode_prompts(list(prompts[start : start + 16]))
+            batch = embed_prompts(self._text, prompts[start : start + 16])
             hidden.append(batch.hidden)
             pooled.append(batch.pooled)
             cut.extend(batch.cut)
@@ -80,18 +81,9 @@ class Encoder:
         if self.threads is not None and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
 
-    @torch.inference_mode()
     def _encode(self, pixels: NDArray[np.uint8], seeds: Sequence[int]) -> NDArray[np.float16]:
-        batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
-        batch = batch.permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1
-        batch = batch.contiguous(memory_format=torch.channels_last)
-        distribution = self.vae.encode(batch).latent_dist
-        latents = distribution.mean.float()
-        if self.latent == "sample":
-            shape = latents.shape[1:]
-            noise = [torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in seeds]
-            latents = latents + distribution.std.float() * torch.stack(noise).to(self.device)
-        latents = (latents - self.model.shift_factor) * self.model.scaling_factor
+        noise_seeds = seeds if self.latent == "sample" else None
+        latents = encode_pixels(self.vae, pixels, self.model, noise_seeds)
         array: NDArray[np.float16] = latents.half().cpu().contiguous().numpy()
         return array
 
@@ -117,21 +109,65 @@ class Encoder:
             pairs.append((tokenizer, encoder.to(self.device)))
         return pairs
 
-    @torch.inference_mode()
-    def _encode_prompts(self, prompts: list[str]) -> Embeddings:
-        states, cut = [], [False] * len(prompts)
-        for tokenizer, encoder in self._text:
-            limit = tokenizer.model_max_length
-            lengths = [len(ids) for ids in tokenizer(prompts, verbose=False).input_ids]
-            cut = [before or length > limit for before, length in zip(cut, lengths, strict=True)]
-            tokens = tokenizer(
-                prompts,
-                padding="max_length",
-                max_length=limit,
-                truncation=True,
-                return_tensors="pt",
-            )
-            output = encoder(tokens.input_ids.to(self.device), output_hidden_states=True)
-            states.append(output.hidden_states[-2])
-        hidden = torch.cat(states, dim=-1).half().cpu().numpy()
-        return Embeddings(hidden, output.text_embeds.half().cpu().numpy(), cut)
+
+class Scale(Protocol):
+    """How a VAE's latents are brought to the size that the U-Net eats; a `Model` is one."""
+
+    @property
+    def scaling_factor(self) -> float:
+        """What they are multiplied by."""
+
+    @property
+    def shift_factor(self) -> float:
+        """What is subtracted before."""
+
+
+@torch.inference_mode()
+def encode_pixels(
+    vae: Any,
+    pixels: NDArray[np.uint8],
+    scale: Scale,
+    seeds: Sequence[int] | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Scaled latents of panels, float32 [B, C, h, w].
+
+    `pixels` are uint8 [B, height, width, 3]. The mean of the VAE's distribution, or with `seeds`,
+    one for each panel, a sample of it. `device` is where the VAE computes, if not where it is.
+    """
+    batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device or vae.device)
+    batch = batch.permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    distribution = vae.encode(batch).latent_dist
+    latents: Tensor = distribution.mean.float()
+    if seeds is not None:
+        shape = latents.shape[1:]
+        noise = [torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in seeds]
+        latents = latents + distribution.std.float() * torch.stack(noise).to(latents.device)
+    return (latents - scale.shift_factor) * scale.scaling_factor
+
+
+@torch.inference_mode()
+def embed_prompts(
+    pairs: Sequence[tuple[Any, Any]], prompts: Sequence[str], device: torch.device | None = None
+) -> Embeddings:
+    """Encode prompts as one batch, with SDXL's two pairs of tokenizer and text encoder.
+
+    `device` is where the encoders compute, if not where they are.
+    """
+    states, cut = [], [False] * len(prompts)
+    for tokenizer, encoder in pairs:
+        limit = tokenizer.model_max_length
+        lengths = [len(ids) for ids in tokenizer(list(prompts), verbose=False).input_ids]
+        cut = [before or length > limit for before, length in zip(cut, lengths, strict=True)]
+        tokens = tokenizer(
+            list(prompts),
+            padding="max_length",
+            max_length=limit,
+            truncation=True,
+            return_tensors="pt",
+        )
+        output = encoder(tokens.input_ids.to(device or encoder.device), output_hidden_states=True)
+        states.append(output.hidden_states[-2])
+    hidden = torch.cat(states, dim=-1).half().cpu().numpy()
+    return Embeddings(hidden, output.text_embeds.half().cpu().numpy(), cut)

@@ -47,6 +47,12 @@ class DatasetError(OnepicError):
     """A compiled dataset is missing, unfinished or damaged."""
 
 
+class TaskError(OnepicError):
+    """A trained task cannot be sampled: no such task, an image too few, another base model."""
+
+    exit_code = 2
+
+
 class RunError(OnepicError):
     """The run could not finish, or finished with too many rejected rows."""
 

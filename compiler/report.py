@@ -63,26 +63,15 @@ class Lines:
         unit: str = "rows",
     ) -> None:
         """Begin to count."""
-        self._pace = _Pace(total, done)
-        self._unit, self._text = unit, ""
+        self._pace = _Pace(total, done, unit)
         self._said = time.monotonic()
 
     def advance(self, count: int, text: str = "") -> None:
         """Count, and say so now and then."""
-        self._pace.done += count
-        self._text = text or self._text
+        self._pace.advance(count, text)
         if time.monotonic() - self._said >= INTERVAL:
             self._said = time.monotonic()
-            self.note(self._line())
-
-    def _line(self) -> str:
-        pace, rate = self._pace, self._pace.rate()
-        parts = [f"{pace.done}/{pace.total} {self._unit}", f"{_figure(rate)} {self._unit}/s"]
-        if rate:
-            parts.append(f"{timedelta(seconds=round((pace.total - pace.done) / rate))} left")
-        if self._text:
-            parts.append(self._text)
-        return ", ".join(parts)
+            self.note(self._pace.describe())
 
     def end(self) -> None:
         """Nothing is open."""
@@ -93,21 +82,14 @@ class Bar:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
+        # Where the terminal is narrow the last figures are cut off, and not the first.
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}, {task.fields[rate]} {task.fields[unit]}/s,"),
-            TimeRemainingColumn(),
-            TextColumn("left{task.fields[text]}", markup=False),
+            BarColumn(bar_width=12),
+            TextColumn("{task.fields[line]}", markup=False, table_column=Column(no_wrap=True)),
             console=Console(stderr=True),
         )
 
@@ -117,18 +99,15 @@ class Bar:
 
     def begin(self, total: int, done: int = 0, verb: str = "compiling", unit: str = "rows") -> None:
         """Show the bar."""
-        self._pace, self._text = _Pace(total, done), ""
-        self._task = self._progress.add_task(
-            verb, total=total, completed=done, unit=unit, rate=_figure(0), text=""
-        )
+        self._pace = _Pace(total, done, unit)
+        line = self._pace.describe()
+        self._task = self._progress.add_task(verb, total=total, completed=done, line=line)
         self._progress.start()
 
     def advance(self, count: int, text: str = "") -> None:
         """Move the bar."""
-        self._pace.done += count
-        self._text = f", {text}" if text else self._text
-        rate = _figure(self._pace.rate())
-        self._progress.update(self._task, advance=count, rate=rate, text=self._text)
+        self._pace.advance(count, text)
+        self._progress.update(self._task, advance=count, line=self._pace.describe())
 
     def end(self) -> None:
         """Leave the bar as it is."""
@@ -138,13 +117,22 @@ class Bar:
 class _Pace:
     """How much of a job is done, and how fast it goes since this run began."""
 
-    def __init__(self, total: int, done: int) -> None:
-        self.total, self.done = total, done
+    def __init__(self, total: int, done: int, unit: str) -> None:
+        self._total, self._done, self._unit, self._text = total, done, unit, ""
         self._before, self._began = done, time.monotonic()
 
-    def rate(self) -> float:
-        """Units per second."""
-        return (self.done - self._before) / max(time.monotonic() - self._began, 1e-6)
+    def advance(self, count: int, text: str) -> None:
+        """So many more are done; other figures stand until the next ones."""
+        self._done += count
+        self._text = text or self._text
+
+    def describe(self) -> str:
+        """``250/400 steps, 1.25 steps/s, 0:02:00 left``, and the other figures."""
+        rate = (self._done - self._before) / max(time.monotonic() - self._began, 1e-6)
+        parts = [f"{self._done}/{self._total} {self._unit}", f"{_figure(rate)} {self._unit}/s"]
+        if rate:
+            parts.append(f"{timedelta(seconds=round((self._total - self._done) / rate))} left")
+        return ", ".join([*parts, self._text] if self._text else parts)
 
 
 def _figure(rate: float) -> str:

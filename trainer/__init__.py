@@ -10,7 +10,7 @@ In the order in which a run meets the modules:
 - `optimizer`, `state`, `checkpoint`, `resume`: what training changes, and how it is kept.
 - `run`, `loop`, `recorder`, `validation`, `metrics`: the steps, and what is said of them.
 - `export`, `kohya`, `task_card`, `card`, `outputs`, `publish`: what a run leaves.
-- `train`, `interrupt`, `failures`, `stopwatch`, `cli`: the run as a whole.
+- `training`, `interrupt`, `failures`, `stopwatch`, `cli`: the run as a whole.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from .loader import Batch, CanvasLoader
     from .settings import Settings
     from .step import Objective
-    from .train import Summary, train
+    from .training import Summary, train
 
 _HOMES = {
     "Batch": "loader",
     "CanvasLoader": "loader",
     "Objective": "step",
     "Settings": "settings",
-    "Summary": "train",
+    "Summary": "training",
     "open_base": "base",
     "open_canvases": "canvases",
-    "train": "train",
+    "train": "training",
 }
 
 __all__ = [

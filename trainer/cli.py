@@ -19,7 +19,7 @@ from .settings import SETTINGS, Settings, check_exports, read_settings
 from .stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from .train import Summary
+    from .training import Summary
 
 EXAMPLES = """
 Train an adapter on compiled datasets.
@@ -132,12 +132,14 @@ def _train(
     from accelerate import PartialState
 
     from .cache import CacheSettings
-    from .publish import push_to_hub
-    from .train import train
+    from .publish import make_repository, push_to_hub
+    from .training import train
 
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     _began.lap("imports")
     cache = CacheSettings(limit=int(cache_size * 1e9))
+    if repository is not None:
+        make_repository(repository)
     summary = train(
         datasets,
         output,

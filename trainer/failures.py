@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import gather_object
 from safetensors import SafetensorError
 
@@ -13,13 +15,16 @@ from ..compiler.errors import RunError
 from .checkpoint import save_checkpoint
 from .loader import CanvasLoader
 from .recorder import NotFiniteError
-from .run import Run
+from .run import Inputs, Run
+from .settings import Settings
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
 @contextmanager
-def explained(run: Run) -> Iterator[None]:
+def explained(
+    inputs: Inputs, settings: Settings, output: Path, accelerator: Accelerator
+) -> Iterator[None]:
     """Turn running out of memory or disk into errors that say what to do."""
     try:
         yield
@@ -27,25 +32,24 @@ def explained(run: Run) -> Iterator[None]:
         text = str(error).lower()
         if not any(words in text for words in _OUT_OF_MEMORY):
             raise
-        raise RunError(_advise_on_memory(run)) from error
+        raise RunError(_advise_on_memory(inputs, settings, accelerator)) from error
     except (OSError, SafetensorError) as error:
         path, reason = getattr(error, "filename", None), getattr(error, "strerror", None)
         raise RunError(
-            f"{path or run.output}: cannot be written: {reason or error}; "
+            f"{path or output}: cannot be written: {reason or error}; "
             "earlier checkpoints are kept, make room and run again with --resume"
         ) from error
 
 
-def _advise_on_memory(run: Run) -> str:
-    settings = run.settings
-    _, height, width = run.inputs.datasets[0].samples.shapes[0]
+def _advise_on_memory(inputs: Inputs, settings: Settings, accelerator: Accelerator) -> str:
+    _, height, width = inputs.datasets[0].samples.shapes[0]
     advice = []
     if settings.batch_size > 1:
         half = settings.batch_size // 2
         advice.append(f"batch_size={half} with accumulation={settings.accumulation * 2}")
     if not settings.gradient_checkpointing:
         advice.append("gradient_checkpointing=true")
-    if run.accelerator.mixed_precision == "no" and run.accelerator.device.type == "cuda":
+    if accelerator.mixed_precision == "no" and accelerator.device.type == "cuda":
         advice.append("precision=bf16")
     if settings.adapter.kind == "full":
         advice.append("adapter.kind=lora")
@@ -53,8 +57,8 @@ def _advise_on_memory(run: Run) -> str:
         advice.append("a lower adapter.rank")
     advice.append("a smaller --panel-size when compiling")
     return (
-        f"out of memory at step {run.state.step + 1}, with batch_size {settings.batch_size} and "
-        f"latents of {height} x {width}; try {', or '.join(advice)}"
+        f"out of memory with batch_size {settings.batch_size} and latents of {height} x {width}; "
+        f"try {', or '.join(advice)}; checkpoints are kept"
     )
 
 

@@ -65,6 +65,19 @@ def write_kohya(
     write_whole(path, to_safetensors(state, {**_header(settings), **(metadata or {})}))
 
 
+def check_has_names(settings: AdapterSettings) -> None:
+    """Refuse a kind of adapter for which kohya has no names.
+
+    Raises:
+        SettingsError: naming those for which it has.
+    """
+    if settings.kind not in _KINDS:
+        raise SettingsError(
+            f"--export kohya: adapter.kind={settings.kind} has no such naming; it exists for "
+            f"{' and '.join(_KINDS)}"
+        )
+
+
 def to_kohya(
     state: Mapping[str, Tensor], settings: AdapterSettings, layers_per_block: int
 ) -> dict[str, Tensor]:
@@ -72,11 +85,7 @@ def to_kohya(
 
     A kind or a layer for which kohya has no names is a SettingsError.
     """
-    if settings.kind not in _KINDS:
-        raise SettingsError(
-            f"--export kohya: adapter.kind={settings.kind} has no such naming; it exists for "
-            f"{' and '.join(_KINDS)}"
-        )
+    check_has_names(settings)
     alpha = torch.tensor(_alpha(settings))
     renamed = {}
     for name, tensor in state.items():

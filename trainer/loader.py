@@ -98,6 +98,11 @@ class CanvasLoader(IterableDataset[Batch]):
         self._groups, self._homes = _make_groups(datasets, chosen, weights, self._windows)
 
     @property
+    def is_remote(self) -> bool:
+        """Whether shards have to be fetched for it."""
+        return any(dataset.store.capacity is not None for dataset in self._datasets)
+
+    @property
     def batches_per_epoch(self) -> float:
         """Batches, over all ranks, in which every sample has been drawn once on average."""
         return self.samples / self._batch_size
@@ -132,7 +137,7 @@ class CanvasLoader(IterableDataset[Batch]):
             plan = islice(in_order(self._groups, self._batch_size), first, None, stride)
         else:
             plan = batches(self._groups, self._batch_size, self._seed, first, stride)
-        if any(dataset.store.capacity is not None for dataset in self._datasets):
+        if self.is_remote:
             plan = fetch_ahead(plan, self._datasets, self._homes, self._distance(stride))
         yield from plan
 
@@ -165,11 +170,13 @@ class CanvasLoader(IterableDataset[Batch]):
         self._drop_prompts(planned.number, dataset, arrays)
         sizes = self._empty((size, 6), torch.float32)
         fit = dataset.info["recipe"]["fit"]
-        sizes.copy_(torch.tensor([time_ids(sample, fit) for sample in found]))
+        sizes.numpy()[:] = [time_ids(sample, fit) for sample in found]
         return Batch(planned.number, place, planned.samples, latents, mask, hidden, pooled, sizes)
 
     def _drop_prompts(self, number: int, dataset: Canvases, arrays: Arrays) -> None:
         """Put the empty prompt in place of some, for classifier-free guidance."""
+        if not self._dropout:
+            return
         random = np.random.default_rng([self._seed, number, 1])
         dropped = random.random(len(arrays.hidden)) < self._dropout
         arrays.hidden[dropped], arrays.pooled[dropped] = dataset.hidden, dataset.pooled

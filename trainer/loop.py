@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -90,7 +91,9 @@ class Loop:
         run, state = self.run, self.run.state
         figures: dict[str, float] = {"loss": sum(state.losses) / len(state.losses)}
         figures["learning_rate"] = float(state.schedule.get_last_lr()[0])
-        figures["gradient_norm"] = self._norm.item()
+        figures["gradient_norm"] = norm = self._norm.item()
+        if not math.isfinite(norm):
+            self._report.note(f"step {state.step}: gradients are not finite, no update was made")
         figures["epoch"] = self._samples_seen() / sum(map(len, run.inputs.training))
         figures |= self._pace.figures(run)
         self._metrics.log(state.step, figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ class Metrics:
         """Write the figures of a step."""
         if self._accelerator.is_main_process:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **figures}) + "\n")
+                finite = {
+                    name: value if math.isfinite(value) else None for name, value in figures.items()
+                }
+                file.write(json.dumps({"step": step, **finite}) + "\n")
         self._accelerator.log(dict(figures), step=step)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,10 @@ from .store import Store
 
 #: What safetensors allows, so that a damaged length asks for no more memory.
 _LONGEST_HEADER = 100_000_000
+#: Where to put the tar's headers and padding between the members of a sample; nobody reads it.
+_BETWEEN = memoryview(bytearray(4096))
+#: `json.loads` would take a third longer, to find out about encodings and white space.
+_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,18 @@ class ShardReader:
             table.mask[samples].tolist(),
             table.json[samples].tolist(),
             table.json_size[samples].tolist(),
+            into.latents,
+            into.mask,
             strict=True,
         )
         found = []
-        for row, (shard, latents, mask, text, size) in enumerate(places):
-            self._fill(into.latents[row], shard, "tar", latents)
-            self._fill(into.mask[row], shard, "tar", mask)
-            found.append(self._read_json(shard, text, size))
+        for shard, latents_at, mask_at, text_at, size, latents, mask in places:
+            text = np.empty(size, np.uint8)
+            parts = [(latents, latents_at), (mask, mask_at), (text, text_at)]
+            if not self._fill_at_once(parts, shard):
+                for part, offset in parts:
+                    self._fill(part, shard, "tar", offset)
+            found.append(self._parse(text, shard))
         if len(into.hidden):
             rows = table.prompt_row[samples].tolist()
             self._read_prompts(zip(shards, rows, strict=True), into.hidden, into.pooled)
@@ -85,11 +95,27 @@ class ShardReader:
         while self._open:
             os.close(self._open.popitem()[1])
 
-    def _read_json(self, shard: int, offset: int, size: int) -> dict[str, Any]:
-        buffer = np.empty(size, np.uint8)
-        self._fill(buffer, shard, "tar", offset)
+    def _fill_at_once(self, parts: Sequence[tuple[NDArray[Any], int]], shard: int) -> bool:
+        """Fill arrays from their offsets in a tar with one call; whether that was possible.
+
+        The members of a sample follow each other as the compiler writes them, and a call for each
+        would take a tenth longer. What goes wrong is left to `_fill` to name.
+        """
+        buffers: list[Any] = []
+        begin = end = parts[0][1]
+        for array, offset in parts:
+            if not 0 <= offset - end <= len(_BETWEEN):
+                return False
+            buffers += (_BETWEEN[: offset - end], array)
+            end = offset + array.nbytes
         try:
-            sample: dict[str, Any] = json.loads(buffer.tobytes())
+            return os.preadv(self._file(shard, "tar"), buffers, begin) == end - begin
+        except OSError:
+            return False
+
+    def _parse(self, text: NDArray[np.uint8], shard: int) -> dict[str, Any]:
+        try:
+            sample: dict[str, Any] = _DECODER.raw_decode(text.tobytes().decode())[0]
         except ValueError as error:
             raise self._damaged(shard, "tar", f"a sample's JSON cannot be read: {error}") from error
         return sample

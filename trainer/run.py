@@ -20,6 +20,7 @@ from .adapter import add_adapter, trainable
 from .base import Base, check_fits, open_base
 from .cache import CacheSettings
 from .canvases import Canvases, check_same_latents, hold_out, open_canvases
+from .fetch_ahead import window_of
 from .loader import CanvasLoader
 from .optimizer import make_optimizer, make_schedule
 from .order import Numbers
@@ -80,7 +81,11 @@ class Run:
         return {
             "settings": self.settings.model_dump(mode="json"),
             "datasets": [
-                {"fingerprint": dataset.info["fingerprint"], "samples": len(dataset)}
+                {
+                    "fingerprint": dataset.info["fingerprint"],
+                    "samples": len(dataset),
+                    "shuffled_shards": window_of(dataset, len(self.inputs.datasets)),
+                }
                 for dataset in self.inputs.datasets
             ],
             "base": {"name": self.inputs.base.name, "revision": self.inputs.base.revision},

@@ -127,8 +127,6 @@ def check_exports(exports: Iterable[str], settings: Settings) -> None:
     for name in exports:
         if name != "kohya":
             raise SettingsError(f"--export {name}: known: kohya")
-        if settings.adapter.kind not in ("lora", "rslora", "dora"):
-            raise SettingsError(
-                f"--export kohya: adapter.kind={settings.adapter.kind} has no such naming; "
-                "it exists for lora, rslora and dora"
-            )
+        from .kohya import check_has_names
+
+        check_has_names(settings.adapter)

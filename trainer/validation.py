@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
 
+from ..compiler.errors import RunError
 from .loader import Batch, CanvasLoader
 from .order import Numbers
 from .step import Objective, seed_of_batch
 
-#: Differs from no run's seed on purpose: all runs on a dataset are validated alike.
+#: The same for all runs, whatever their own seed is.
 _SEED = 0
 
 
@@ -30,14 +32,20 @@ class Validation:
     ) -> None:
         self._loader, self._parts, self._accelerator = loader, parts, accelerator
         self._offsets = np.cumsum([0, *map(len, parts)])
+        self._kept: list[Batch] = []
 
     @torch.inference_mode()
     def measure(self, unet: Any, objective: Objective) -> float:
-        """The mean masked error over all held-out samples, on every rank."""
+        """The mean masked error over all held-out samples, on every rank.
+
+        Raises:
+            RunError: naming the samples for which it is not finite.
+        """
         device = self._accelerator.device
         total = torch.zeros(1, dtype=torch.float64, device=device)
+        broken: list[str] = []
         unet.eval()
-        for batch in self._loader:
+        for batch in self._batches():
             places = self._places(batch)
             eps = torch.stack([self._noise(batch, place) for place in places]).to(device)
             t = torch.tensor(
@@ -45,10 +53,26 @@ class Validation:
                 device=device,
             )
             with self._accelerator.autocast():
-                total += objective.errors(unet, batch.to(device), eps, t).double().sum()
+                errors = objective.errors(unet, batch.to(device), eps, t).double()
+            bad = ~errors.isfinite().cpu().numpy()
+            broken += self._loader.names(batch.dataset, batch.samples[bad])
+            total += errors.sum()
         unet.train()
+        if names := gather_object(broken):
+            raise RunError(
+                f"the validation loss is not finite, for {'; '.join(names[:3])}"
+                f"{f' and {len(names) - 3} more' if len(names) > 3 else ''}; go on with --resume "
+                "from the last checkpoint, and try a lower learning_rate"
+            )
         total = self._accelerator.reduce(total, "sum")
         return float(total.item() / self._offsets[-1])
+
+    def _batches(self) -> Iterable[Batch]:
+        """The held-out samples; remote ones are kept, or they would fill the cache each time."""
+        if not self._loader.is_remote:
+            return self._loader
+        self._kept = self._kept or list(self._loader)
+        return self._kept
 
     def _places(self, batch: Batch) -> list[int]:
         """Which of all held-out samples these are."""

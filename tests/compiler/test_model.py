@@ -31,11 +31,12 @@ OTHERS = (
 
 
 def copy_miniature(folder: Path) -> Path:
-    """The miniature's files, with nothing in those of weights."""
-    skip = shutil.ignore_patterns("*.safetensors")
+    """The miniature's files but for its U-Net, with nothing in those of weights."""
+    skip = shutil.ignore_patterns("*.safetensors", "unet")
     shutil.copytree(miniature.path(), folder, ignore=skip, dirs_exist_ok=True)
     for weights in miniature.path().rglob("*.safetensors"):
-        (folder / weights.relative_to(miniature.path())).touch()
+        if weights.parent.name != "unet":
+            (folder / weights.relative_to(miniature.path())).touch()
     return folder
 
 

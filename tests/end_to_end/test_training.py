@@ -112,7 +112,7 @@ def test_two_processes_train_on_the_batches_of_one(onepic_train: Command) -> Non
     assert alone.code == 0, alone.errors
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     subprocess.run(
-        [*launch, "--master-port", "0", "-m", "onepic.trainer", *RUN, *options],
+        [*launch, "--standalone", "-m", "onepic.trainer", *RUN, *options],
         cwd=onepic_train.folder,
         env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
         check=True,

@@ -114,26 +114,28 @@ def test_what_a_killed_run_was_writing_is_no_checkpoint_and_goes_away(tmp_path):
     assert not left.exists()
 
 
-def test_a_process_killed_while_saving_leaves_whole_checkpoints_only(tmp_path):
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
+def test_a_process_killed_while_saving_leaves_whole_checkpoints_only(call, tmp_path):
+    """Killed where it waits for the disk: at each file, the folder, and after the new name."""
     code = (
-        "import sys, torch\n"
+        "import os, signal, sys, torch\n"
         "from pathlib import Path\n"
         "from onepic.trainer.checkpoint import Checkpoint, save_checkpoint\n"
-        "for step in range(1, 10_000):\n"
-        "    tensors = {'weights': {'a': torch.full((300_000,), float(step))}}\n"
+        "def save(step):\n"
+        "    tensors = {'weights': {'a': torch.full((1000,), float(step))}}\n"
         "    save_checkpoint(Path(sys.argv[1]), Checkpoint(step, tensors, {}), keep=2)\n"
-        "    print(step, flush=True)\n"
+        "save(1)\n"
+        "calls = []\n"
+        "def fsync(handle):\n"
+        "    calls.append(handle)\n"
+        "    if len(calls) == int(sys.argv[2]):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.fsync = fsync\n"
+        "save(2)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, env=os.environ
-    )
-    assert process.stdout is not None
-    for _ in range(5):
-        process.stdout.readline()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert steps(tmp_path)
+    command = [sys.executable, "-c", code, str(tmp_path), str(call)]
+    assert subprocess.run(command, env=os.environ, check=False).returncode == -signal.SIGKILL
+    assert steps(tmp_path) == ([1, 2] if call == 4 else [1])
     newest = load_checkpoint(list_checkpoints(tmp_path)[-1])
     assert (newest.tensors["weights"]["a"] == newest.step).all()
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,7 @@ from onepic.trainer.canvases import Canvases, open_canvases
 from onepic.trainer.fetch_ahead import fetch_ahead, window_of
 from onepic.trainer.loader import CanvasLoader
 from onepic.trainer.order import PlannedBatch
-from onepic.trainer.store import RemoteStore
+from onepic.trainer.store import LocalStore, RemoteStore
 
 OpenRemote = Callable[..., Canvases]
 SHARDS = 20
@@ -61,9 +61,13 @@ class WatchedStore(RemoteStore):
 
 
 def cached_bytes(folder: Path) -> int:
+    total = 0
     with (folder / ".lock").open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # so that nothing comes or goes meanwhile
-        return sum(path.stat().st_size for path in folder.glob("*/shards/*"))
+        fcntl.flock(file, fcntl.LOCK_EX)  # no shard comes or goes meanwhile
+        for path in folder.glob("*/shards/*"):
+            with suppress(FileNotFoundError):  # a part that has no bytes yet can
+                total += path.stat().st_size
+    return total
 
 
 @pytest.fixture(scope="module")
@@ -195,12 +199,10 @@ def deleted_bytes() -> int:
     """What this process keeps on the disk of files that have no name any more."""
     found: dict[tuple[int, int], int] = {}
     for handle in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        try:
+        with suppress(OSError):  # closed just now
             if os.readlink(f"/proc/self/fd/{handle}").endswith(".tar (deleted)"):  # noqa: PTH115
                 status = os.fstat(int(handle))
                 found[status.st_dev, status.st_ino] = status.st_size
-        except OSError:  # closed just now
-            continue
     return sum(found.values())
 
 
@@ -214,10 +216,9 @@ def test_deleted_shards_are_not_kept_on_the_disk_by_their_readers(open_remote, s
 
 
 def test_each_shard_is_fetched_about_once_an_epoch(open_remote, fetched):
-    samples_of(CanvasLoader([open_remote(9)], 5), 24 * 4)
+    samples_of(CanvasLoader([open_remote(9)], 1), 480)
     assert set(fetched) == set(range(SHARDS))
-    print("TOTAL", fetched.total())
-    assert SHARDS * 3.5 <= fetched.total() <= SHARDS * 5
+    assert SHARDS * 3.5 <= fetched.total() <= SHARDS * 4.5
 
 
 def test_shapes_of_one_dataset_share_its_window(write_dataset, tmp_path, shard_bytes, fetched):
@@ -226,9 +227,8 @@ def test_shapes_of_one_dataset_share_its_window(write_dataset, tmp_path, shard_b
     source = write_dataset(tmp_path / "shapes", [PER_SHARD] * SHARDS, shapes)
     cache = CacheSettings(tmp_path / "cache", 11 * shard_bytes, retry_waits=())
     with uploaded(source, "shapes") as place:
-        samples_of(CanvasLoader([open_canvases(place, cache)], 5), 24 * 4)
-    print("TOTAL", fetched.total())
-    assert fetched.total() <= len(shapes) * SHARDS * 5
+        samples_of(CanvasLoader([open_canvases(place, cache)], 1), 480)
+    assert fetched.total() <= len(shapes) * SHARDS * 4 * 0.85
 
 
 def test_a_large_local_dataset_does_not_hurry_the_remote_one(open_remote, many_shards):
@@ -237,6 +237,7 @@ def test_a_large_local_dataset_does_not_hurry_the_remote_one(open_remote, many_s
     loader = CanvasLoader([canvases, open_canvases(many_shards)], 5, weights=[1, 1])
     with closing(loader.batches()) as stream:
         next(stream)
+        time.sleep(0.1)
         asked = set(canvases.store.asked)
     assert len(asked) <= 2 * 3 + 2  # the window in use, the next one, and what is read ahead
 
@@ -265,11 +266,22 @@ def test_a_shard_is_asked_for_again_when_it_may_be_gone(open_remote):
     assert canvases.store.asked == [0] * 4  # twice the tar and the text
 
 
+@dataclass(frozen=True)
+class WatchedFolder(LocalStore):
+    """A local store that notes the shards that are asked for."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def open_shard(self, number: int, suffix: str, record: FileRecord) -> int:
+        self.asked.append(number)
+        return super().open_shard(number, suffix, record)
+
+
 def test_local_shards_are_left_alone(open_remote, source):
-    canvases = open_remote(20)
-    plan = fetch_ahead(plan_of([[3], [4]], home=1), [canvases, open_canvases(source)], [0, 1], 5)
+    folder = replace(open_canvases(source), store=WatchedFolder("source", source))
+    plan = fetch_ahead(plan_of([[3], [4]], home=1), [open_remote(20), folder], [0, 1], 5)
     assert len(list(plan)) == 2
-    assert canvases.store.asked == []
+    assert folder.store.asked == []
 
 
 def test_what_is_not_begun_is_dropped_when_the_loop_ends(open_remote):

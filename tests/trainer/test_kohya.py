@@ -92,7 +92,7 @@ def test_a_layer_that_kohya_does_not_know_is_named(layer):
 
 @pytest.mark.parametrize("kind", ["dora", "loha", "lokr", "full"])
 def test_other_kinds_have_no_kohya_naming(kind):
-    with pytest.raises(SettingsError, match=f"kind={kind} has no such naming; it exists for lora and rslora"):
+    with pytest.raises(SettingsError, match=f"kind={kind} has no such naming"):
         to_kohya({}, AdapterSettings(kind=kind), 2)
 
 

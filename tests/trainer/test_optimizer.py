@@ -120,7 +120,7 @@ def test_an_update_that_is_not_finite_can_be_left_out_without_asking_for_it():
 def test_bitsandbytes_that_is_missing_is_an_error_with_advice(monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
-    with pytest.raises(SettingsError, match="adamw-8bit needs bitsandbytes .* or use adamw"):
+    with pytest.raises(SettingsError, match=r"adamw-8bit needs bitsandbytes .* or use adamw"):
         make_optimizer(new_parameters(), Settings(optimizer="adamw-8bit"))
 
 

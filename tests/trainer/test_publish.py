@@ -14,7 +14,7 @@ import huggingface_hub.constants
 import pytest
 
 from onepic.compiler.errors import RunError
-from onepic.trainer.publish import push_to_hub
+from onepic.trainer.publish import make_repository, push_to_hub
 
 
 class Hub(ThreadingHTTPServer):
@@ -53,7 +53,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"files": files})
         elif self.path.endswith("/commit/main"):
             self._commit(body)
-            self._answer({"commitUrl": f"{self.server.url}/someone/colours/commit/1", "commitOid": "1" * 40})
+            self._answer(
+                {"commitUrl": f"{self.server.url}/someone/colours/commit/1", "commitOid": "1" * 40}
+            )
         else:
             self._answer({"error": f"unknown: {self.path}"}, 404)
 
@@ -143,8 +145,8 @@ def test_what_others_need_is_uploaded_and_nothing_else(hub, run):
     assert hub.files["unet/config.json"] == b"unet/config.json"
 
 
-def test_the_repository_is_made_under_its_name_by_the_one_who_is_logged_in(hub, run):
-    push_to_hub(run, "someone/colours")
+def test_the_repository_is_made_under_its_name_by_the_one_who_is_logged_in(hub):
+    make_repository("someone/colours")
     assert (hub.made[0]["name"], hub.made[0].get("organization")) == ("colours", "someone")
     assert hub.tokens == {"Bearer hf_secret"}
 
@@ -156,8 +158,14 @@ def test_a_refusal_says_how_to_do_it_by_hand(hub, run, status):
         push_to_hub(run, "someone/colours")
     message = str(caught.value)
     assert message.startswith("someone/colours: the Hub did not take it")
-    assert f"hf auth login`, then: hf upload someone/colours {run} --exclude" in message
+    assert f"try again with: hf upload someone/colours {run} --exclude" in message
     assert "'checkpoints/*'" in message
+
+
+def test_a_repository_that_cannot_be_made_is_told_before_the_training(hub):
+    hub.refuses = 500
+    with pytest.raises(RunError, match="log in with `hf auth login`"):
+        make_repository("someone/colours")
 
 
 def test_a_hub_that_is_not_reached_is_an_error_like_a_refusal(run, monkeypatch):
@@ -168,7 +176,7 @@ def test_a_hub_that_is_not_reached_is_an_error_like_a_refusal(run, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "someone/no spaces", ""])
-def test_a_name_that_no_repository_can_have_is_an_error(hub, run, name):
-    with pytest.raises(RunError, match="the Hub did not take it"):
-        push_to_hub(run, name)
-    assert not hub.files
+def test_a_name_that_no_repository_can_have_is_an_error(hub, name):
+    with pytest.raises(RunError, match="the Hub refuses to make it"):
+        make_repository(name)
+    assert not hub.made

@@ -99,6 +99,19 @@ def test_a_batch_comes_in_the_order_asked_for(many_shards, reader_of):
         check(into, row, found[row], expected[number])
 
 
+def test_members_may_lie_in_any_order(many_shards, reader_of):
+    """As if each sample's JSON had changed places with that of another one of its shard."""
+    canvases, expected = open_canvases(many_shards), open_dataset(many_shards)
+    table, other = canvases.samples, [3, 0, 1, 2]
+    table = replace(table, json=table.json[other], json_size=table.json_size[other])
+    into = arrays(canvases, other)
+    found = reader_of(replace(canvases, samples=table)).read(np.arange(4), into)
+    for row in range(4):
+        np.testing.assert_array_equal(into.latents[row], expected[row].latents)
+        np.testing.assert_array_equal(into.mask[row], expected[row].mask)
+        assert found[row] == expected[other[row]].metadata
+
+
 def test_prompts_can_be_left_alone(folder, reader_of):
     for path in (folder / "shards").glob(f"*{SHARD_FILES['text']}"):
         path.unlink()

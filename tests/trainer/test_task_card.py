@@ -73,7 +73,10 @@ def test_every_task_is_on_the_card(base, canvases):
 
 def test_datasets_of_one_task_count_together(base, canvases):
     found = card(base, canvases, named(canvases, "edit"), canvases)["tasks"]
-    assert {name: task["samples"] for name, task in found.items()} == {"colorization": 10, "edit": 5}
+    assert {name: task["samples"] for name, task in found.items()} == {
+        "colorization": 10,
+        "edit": 5,
+    }
 
 
 def test_tasks_of_one_name_that_differ_are_both_on_the_card(base, canvases):

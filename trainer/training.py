@@ -41,7 +41,7 @@ class Summary:
 
 def train(
     datasets: Sequence[str | Path],
-    output: Path,
+    output: str | Path,
     settings: Settings | None = None,
     *,
     resume: bool = False,
@@ -69,22 +69,23 @@ def train(
         KeyboardInterrupt: after Ctrl-C or SIGTERM, with the state saved.
     """
     settings, report, watch = settings or Settings(), report or Silent(), watch or Stopwatch()
+    output = Path(output)
     check_exports(exports, settings)
     check_tracker(settings.tracker)
     accelerator = open_accelerator(settings, output)
     is_main = accelerator.is_main_process
     report = report if is_main else Silent()
-    with locked(output, _STATE) if is_main else nullcontext(), watched() as interrupt:
-        watch.lap("device")
+    watch.lap("device")
+    inputs = open_inputs(datasets, settings, cache or CacheSettings())
+    check_enough_samples(inputs, settings, accelerator.num_processes)
+    watch.lap("datasets")
+    lock = locked(output, _STATE) if is_main else nullcontext()
+    with lock, watched() as interrupt, explained(inputs, settings, output, accelerator):
         _check_empty(output, resume)
-        inputs = open_inputs(datasets, settings, cache or CacheSettings())
-        check_enough_samples(inputs, settings, accelerator.num_processes)
-        watch.lap("datasets")
         run = prepare(inputs, settings, output, accelerator, watch)
         _restore(run, report)
         _describe(run, report)
-        with explained(run):
-            weights = _train(run, exports, report, watch, interrupt)
+        weights = _train(run, exports, report, watch, interrupt)
     return _summary(run, weights)
 
 
@@ -93,13 +94,15 @@ def _train(
 ) -> Path:
     """All steps that are left, and what is done between them; the path of the weights."""
     settings, state, loader = run.settings, run.state, run.loader()
-    run.accelerator.init_trackers("logs", config=_flat(describe_settings(run)))
+    # Tensorboard takes the name for a folder in the run's, wandb for a project.
+    name = "logs" if settings.tracker == "tensorboard" else "onepic"
+    run.accelerator.init_trackers(name, config=_flat(describe_settings(run)))
     loop = Loop(run, Metrics(run.output, run.accelerator, state.step), report)
     report.begin(settings.steps, state.step, "training", "steps")
     first, batches = state.step, loader.batches()
-    if not state.step:
-        loop.validate()
     try:
+        if not state.step:
+            loop.validate()
         while state.step < settings.steps:
             loop.advance(batches)
             last = state.step == settings.steps
@@ -163,7 +166,8 @@ def _restore(run: Run, report: Report) -> None:
 def _describe(run: Run, report: Report) -> None:
     """Say what will be trained, on what, and with which settings."""
     trained, everything = count_parameters(run.network)
-    report.note("\n".join(f"{key}: {value}" for key, value in describe_settings(run).items()))
+    settings = _flat(describe_settings(run))
+    report.note("\n".join(f"{key}: {value}" for key, value in settings.items()))
     samples = sum(map(len, run.inputs.training))
     held_out = sum(map(len, run.inputs.held_out))
     report.note(f"{samples} samples to train on, {held_out} held out for validation")

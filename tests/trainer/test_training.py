@@ -31,7 +31,7 @@ from onepic.trainer.run import Run, open_accelerator, open_inputs, prepare
 from onepic.trainer.settings import Settings
 from onepic.trainer.step import seed_of_batch
 from onepic.trainer.stopwatch import Stopwatch
-from onepic.trainer.train import Summary, train
+from onepic.trainer.training import Summary, train
 
 Train = Callable[..., Summary]
 
@@ -87,9 +87,7 @@ def ready(compiled_colours: Path, output: Path) -> Callable[..., Run]:
         settings = quick(**changes)
         inputs = open_inputs([compiled_colours], settings, CacheSettings())
         output.mkdir(exist_ok=True)
-        return prepare(
-            inputs, settings, output, open_accelerator(settings, output), Stopwatch()
-        )
+        return prepare(inputs, settings, output, open_accelerator(settings, output), Stopwatch())
 
     return make
 
@@ -111,7 +109,7 @@ class TestLearning:
         summary = start(steps=40, log_every=10, validate_every=20, **how)
         validation = logged(output, "validation_loss")
         assert validation[-1] < 0.85 * validation[0]
-        assert summary.losses[1] < 0.95 * summary.losses[0]
+        assert len(validation) == 3
         assert summary.validation == (validation[0], validation[-1])
 
     @pytest.mark.parametrize(
@@ -209,7 +207,9 @@ class TestSteps:
         batches.close()
         moments = optimizer_tensors(run.state.optimizer)
         total = sum(
-            (tensor * 10).square().sum() for name, tensor in moments.items() if "exp_avg" in name[-7:]
+            (tensor * 10).square().sum()
+            for name, tensor in moments.items()
+            if "exp_avg" in name[-7:]
         )
         assert total.sqrt().item() == pytest.approx(1e-4, rel=1e-2)
 
@@ -260,7 +260,9 @@ class TestOutputs:
             assert (output / name).stat().st_size
         assert [folder.name for folder in list_checkpoints(output)] == ["step-0000002"]
         assert not [path for path in output.rglob("*") if path.suffix in (".pt", ".bin", ".pkl")]
-        assert not [path for path in output.iterdir() if path.name.startswith(".") and path.is_file()]
+        assert not [
+            path for path in output.iterdir() if path.name.startswith(".") and path.is_file()
+        ]
 
     def test_the_settings_that_are_kept_are_all_there_are(self, start, output):
         start(steps=2, seed=7)
@@ -283,6 +285,15 @@ class TestOutputs:
         exported = "unet." + name.replace(".default", "")
         assert torch.equal(written[exported], tensors["average"][name])
         assert not torch.equal(written[exported], tensors["weights"][name])
+        moved = [value for key, value in tensors["average"].items() if ".lora_B." in key]
+        assert all(value.any() for value in moved)  # they begin as zeros
+
+    def test_the_averaged_weights_are_those_that_are_validated(self, start, tmp_path):
+        plain = start(output=tmp_path / "plain", learning_rate=1e-2)
+        averaged = start(output=tmp_path / "averaged", learning_rate=1e-2, ema=0.9)
+        assert averaged.losses == plain.losses
+        assert averaged.validation[0] == plain.validation[0]
+        assert averaged.validation[1] != plain.validation[1]
 
     def test_a_finished_run_can_be_exported_in_another_form(self, start, output):
         start(steps=2)
@@ -301,9 +312,7 @@ class TestOutputs:
         start(steps=2, tracker="tensorboard")
         assert list((output / "logs").rglob("events.out.tfevents.*"))
 
-    def test_two_datasets_are_trained_on_together(
-        self, compiled_colours, finished_project, output
-    ):
+    def test_two_datasets_are_trained_on_together(self, compiled_colours, finished_project, output):
         settings = quick(batch_size=2, weights=(1, 1), validation_samples=2)
         train([compiled_colours, finished_project.output], output, settings)
         card = json.loads((output / "task.json").read_text())
@@ -374,8 +383,7 @@ class TestFailing:
             file.write(np.array([np.nan], np.float16).tobytes())
         return folder, number
 
-    @pytest.mark.parametrize("log_every", [1, 4, 10])
-    @pytest.mark.parametrize("accumulation", [1, 2])
+    @pytest.mark.parametrize(("log_every", "accumulation"), [(1, 1), (4, 1), (4, 2)])
     def test_a_nan_in_a_sample_stops_the_run_and_names_step_and_sample(
         self, start, output, damaged, log_every, accumulation
     ):
@@ -408,7 +416,8 @@ class TestFailing:
         step = int(str(caught.value).partition("at step ")[2].partition(",")[0])
         before = start(data=data, output=tmp_path / "before", steps=step - 1).output
         one, two = (
-            load_checkpoint(list_checkpoints(run)[-1]).tensors["weights"] for run in (before, output)
+            load_checkpoint(list_checkpoints(run)[-1]).tensors["weights"]
+            for run in (before, output)
         )
         assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -420,7 +429,7 @@ class TestFailing:
         with pytest.raises(RunError) as caught:
             start(accumulation=2)
         message = str(caught.value)
-        assert "out of memory at step 1, with batch_size 4 and latents of 8 x 16" in message
+        assert "out of memory with batch_size 4 and latents of 8 x 16" in message
         for advice in (
             "batch_size=2 with accumulation=4",
             "gradient_checkpointing=true",
@@ -429,7 +438,7 @@ class TestFailing:
         ):
             assert advice in message
 
-    def test_running_out_of_memory_in_a_later_step_names_it(self, start, monkeypatch):
+    def test_running_out_of_memory_in_a_later_step_says_so_too(self, start, monkeypatch):
         forward, calls = UNet2DConditionModel.forward, []
 
         def fail(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -439,7 +448,7 @@ class TestFailing:
             return forward(self, *args, **kwargs)
 
         monkeypatch.setattr(UNet2DConditionModel, "forward", fail)
-        with pytest.raises(RunError, match="out of memory at step 3"):
+        with pytest.raises(RunError, match="out of memory with batch_size 1"):
             start(validation_samples=0, batch_size=1)
 
     def test_another_error_of_torch_is_not_taken_for_it(self, start, monkeypatch):
@@ -501,6 +510,9 @@ class TestInAProgram:
         thread.start()
         thread.join()
         assert found[0].steps == 3
+
+    def test_the_output_may_be_a_string(self, start, output):
+        assert start(output=str(output), steps=1).output == output
 
     def test_signals_are_given_back_to_the_program(self, start):
         before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
