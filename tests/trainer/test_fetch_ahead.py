@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import threading
 import time
@@ -207,12 +208,14 @@ def deleted_bytes() -> int:
 
 
 def test_deleted_shards_are_not_kept_on_the_disk_by_their_readers(open_remote, shard_bytes):
+    gc.collect()
+    before = deleted_bytes()  # what tests before this one have left to the garbage collector
     canvases, most = open_remote(6), 0
     with closing(CanvasLoader([canvases], 5).batches()) as stream:
         for _ in islice(stream, 60):
             most = max(most, deleted_bytes())
-    assert most <= 2 * 2 * shard_bytes  # a window of two shards for each thread
-    assert deleted_bytes() == 0
+    assert most <= before + 2 * 2 * shard_bytes  # a window of two shards for each thread
+    assert deleted_bytes() <= before
 
 
 def test_each_shard_is_fetched_about_once_an_epoch(open_remote, fetched):
