@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## set everything up, compile the bundled photographs and train on them
 	$(BIN)/onepic-compile recipes/colorization.yaml
 	$(BIN)/onepic-train data/colorization --output runs/colorization --steps 200 \
-		--set gradient_checkpointing=false --resume
+		--set gradient_checkpointing=false --pictures 3 --resume
 
 test: $(READY)  ## set everything up and run the tests
 	$(BIN)/pytest
@@ -39,6 +39,7 @@ bench: $(READY)  ## measure the hot paths
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/sample.py
 
 schema: $(READY)  ## write the JSON Schema of recipes anew
 	$(BIN)/onepic-compile --schema > recipes/recipe.schema.json

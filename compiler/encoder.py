@@ -135,7 +135,7 @@ def encode_pixels(
     `pixels` are uint8 [B, height, width, 3]. The mean of the VAE's distribution, or with `seeds`,
     one for each panel, a sample of it. `device` is where the VAE computes, if not where it is.
     """
-    batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device or vae.device)
+    batch = torch.tensor(pixels, device=device or vae.device)
     batch = batch.permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
     batch = batch.contiguous(memory_format=torch.channels_last)
     distribution = vae.encode(batch).latent_dist

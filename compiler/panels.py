@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from PIL import Image
 
 from .errors import RowError
 from .fitting import crop_box, fit_image, fit_mask
-from .images import Decoded, decode_image, decode_mask
+from .images import Decoded, Size, decode_image, decode_mask
 from .layout import Layout
 from .operations import Operation, Picture, failing_one_row
 from .recipe import Panel, Recipe
@@ -55,16 +55,19 @@ class _Draft:
 
 
 def prepare_rows(
-    recipe: Recipe, layout: Layout, rows: Sequence[Row]
+    recipe: Recipe, layout: Layout, rows: Sequence[Row], whole: Collection[str] | None = None
 ) -> list[PreparedRow | RowError]:
     """Make the panels of some rows, in order; a row that cannot be made gives its error.
 
     Operations see the panels of all rows at once, so that those with a model run in batches.
+    `whole` are the columns whose images are decoded at full size, by default those that need it.
 
     Raises:
         ModelError: when an operation's model cannot be loaded.
     """
-    drafts = [_begin(recipe, layout, row) for row in rows]
+    if whole is None:
+        whole = [panel.from_ for panel in recipe.panels.values() if needs_all(recipe, panel.from_)]
+    drafts = [_begin(recipe, layout, row, whole) for row in rows]
     for name, panel in recipe.panels.items():
         for draft in _alive(drafts):
             _cut(recipe, layout, name, panel, draft)
@@ -74,39 +77,53 @@ def prepare_rows(
     return [_finish(recipe, draft) for draft in drafts]
 
 
+def needs_all(recipe: Recipe, column: str) -> bool:
+    """Whether an image must be decoded at full size: masks and changes of geometry ask for it."""
+    panels = [name for name, panel in recipe.panels.items() if panel.from_ == column]
+    return any(
+        recipe.masks_of(name) or any(step.stage == "geometry" for step in recipe.panels[name].apply)
+        for name in panels
+    )
+
+
 def seed_of(*parts: object) -> int:
     """A seed in 0 .. 2**63 - 1 that follows from the parts, alike on every machine."""
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
+def digest_of(pixels: NDArray[np.uint8]) -> bytes:
+    """What tells a panel, [height, width, 3], from all that are not equal to it."""
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+
+
+def noise_seed(seed: int, digest: bytes) -> int:
+    """The seed of the noise with which a panel is encoded, in a recipe with ``latent: sample``."""
+    return seed_of(seed, digest.hex())
+
+
 def _alive(drafts: Sequence[_Draft]) -> list[_Draft]:
     return [draft for draft in drafts if draft.error is None]
 
 
-def _begin(recipe: Recipe, layout: Layout, row: Row) -> _Draft:
+def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> _Draft:
     draft = _Draft(row, error=row.error)
     if draft.error is None:
         try:
             draft.prompt = recipe.template.fill(row.values)
             for column in dict.fromkeys(panel.from_ for panel in recipe.panels.values()):
-                draft.images[column] = _decode(recipe, layout, row, column)
+                at_least = None if column in whole else (layout.width, layout.height)
+                draft.images[column] = _decode(recipe, row, column, at_least)
             _check_alignment(recipe, draft)
         except RowError as error:
             draft.error = error
     return draft
 
 
-def _decode(recipe: Recipe, layout: Layout, row: Row, column: str) -> Decoded:
+def _decode(recipe: Recipe, row: Row, column: str, at_least: Size | None) -> Decoded:
     value = row.values.get(column)
     if not isinstance(value, str | bytes | Image.Image):
         raise RowError("read", f"column {column!r} has no image")
-    panels = [name for name, panel in recipe.panels.items() if panel.from_ == column]
-    needs_all = any(
-        recipe.masks_of(name) or any(step.stage == "geometry" for step in recipe.panels[name].apply)
-        for name in panels
-    )
-    at_least = None if needs_all else (layout.width, layout.height)
     try:
         return decode_image(value, background=recipe.background, at_least=at_least)
     except RowError as error:

@@ -6,7 +6,6 @@ else runs, or on how often it was started.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from .embeddings import Embeddings
 from .errors import RowError
 from .index import Rejection, ShardHeader
 from .layout import Layout, assemble_latents, assemble_pixels, target_mask
-from .panels import PreparedRow, prepare_rows, seed_of
+from .panels import PreparedRow, digest_of, noise_seed, prepare_rows
 from .preview import encode_preview
 from .recipe import Recipe
 from .recipe_file import recipe_from_data
@@ -111,7 +110,7 @@ class PanelQueue:
 
         Waits while `WINDOW` batches are on their way, so that memory stays bounded.
         """
-        digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+        digest = digest_of(pixels)
         if digest not in self._known:
             self._known.add(digest)
             self._waiting[digest] = pixels
@@ -126,7 +125,7 @@ class PanelQueue:
         while len(self._sent) >= WINDOW:
             self._receive()
         digests = list(self._waiting)
-        seeds = [seed_of(self._seed, digest.hex()) for digest in digests]
+        seeds = [noise_seed(self._seed, digest) for digest in digests]
         batch = np.stack(list(self._waiting.values()))
         self._sent.append((digests, self._encoder.panels(batch, seeds)))
         self._waiting = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import yaml
 from ..compiler.files import write_whole
 
 CURVE = "curve.png"
+PICTURES = "pictures"
 
 
 def draw_curve(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -60,6 +61,7 @@ def write_card(
         *(_describe_task(name, task) for name, task in tasks.items()),
         _describe_use(kind, base, weights),
         _describe_training(metrics),
+        *_describe_pictures(run),
         "## Settings\n\n```yaml\n" + yaml.safe_dump(dict(settings), sort_keys=False) + "```",
     ]
     write_whole(run / "README.md", ("\n\n".join(parts) + "\n").encode())
@@ -106,6 +108,15 @@ def _describe_use(kind: str, base: str, weights: str) -> str:
         'pipe.load_lora_weights("path/to/this/folder")\n'
         "```"
     )
+
+
+def _describe_pictures(run: Path) -> Iterator[str]:
+    newest = max((run / PICTURES).glob("step-*.png"), default=None)
+    if newest is not None:
+        yield (
+            "Samples that were never trained on, on the left as the adapter fills them, on the "
+            f"right as they should be:\n\n![held-out samples]({PICTURES}/{newest.name})"
+        )
 
 
 def _describe_training(metrics: Sequence[Mapping[str, Any]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args, get_origin
 
@@ -19,6 +20,7 @@ from .settings import SETTINGS, Settings, check_exports, read_settings
 from .stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from .run import Run
     from .training import Summary
 
 EXAMPLES = """
@@ -77,6 +79,12 @@ def train_command(
     push_to_hub: Annotated[
         str | None, typer.Option(help="USER/NAME, where the finished run is uploaded.")
     ] = None,
+    pictures: Annotated[
+        int,
+        typer.Option(
+            help="Held-out samples that are drawn at each validation; loads the VAE.", min=0
+        ),
+    ] = 0,
     cache_size: Annotated[
         float, typer.Option(help="GB of remote shards that are kept on this machine.", min=0.001)
     ] = 100.0,
@@ -109,7 +117,9 @@ def train_command(
             ]
             settings = read_settings(config, overrides)
             output = output or Path("runs") / _name(datasets[0])
-            _train(datasets, output, settings, resume, export or [], push_to_hub, cache_size)
+            _train(
+                datasets, output, settings, resume, export or [], push_to_hub, cache_size, pictures
+            )
     except OnepicError as error:
         if debug:
             raise
@@ -126,6 +136,7 @@ def _train(
     exports: list[str],
     repository: str | None,
     cache_size: float,
+    pictures: int,
 ) -> None:
     check_exports(exports, settings)
     # The libraries take seconds to import, and the mistakes above are told without them.
@@ -147,6 +158,7 @@ def _train(
         resume=resume,
         exports=exports,
         cache=cache,
+        pictures=_draw_held_out(pictures) if pictures else None,
         report=open_report(),
         watch=_began,
     )
@@ -154,6 +166,13 @@ def _train(
         print("\n".join(_summarise(summary)))
         if repository is not None:
             print(f"published: {push_to_hub(output, repository)}")
+
+
+def _draw_held_out(count: int) -> Callable[[Run], None]:
+    # The sampler stands on the trainer; only the command knows both.
+    from ..sampler import HeldOutPictures
+
+    return HeldOutPictures(count)
 
 
 def _summarise(summary: Summary) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -63,10 +63,13 @@ def write_adapter(folder: Path, unet: UNet2DConditionModel, settings: AdapterSet
 def load_trained(unet: UNet2DConditionModel, folder: Path) -> None:
     """Put what `write_adapter` left into a fresh U-Net of the same base, ready to sample.
 
-    The weights take the U-Net's dtype and device. A ModelError says that there are none; a
-    SettingsError, that they are of another U-Net.
+    The weights take the U-Net's dtype and device. A ModelError says that there are none, or that
+    they are damaged; a SettingsError, that they are of another U-Net.
     """
-    settings, state = _read(folder)
+    try:
+        settings, state = _read(folder)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelError(f"{folder}: the trained weights cannot be read: {error}") from error
     dtype = next(unet.parameters()).dtype
     if settings.kind != "full":
         add_adapter(unet, settings, seed=0)

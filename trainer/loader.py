@@ -83,6 +83,7 @@ class CanvasLoader(IterableDataset[Batch]):
         weights: Sequence[float] | None = None,
         parts: Sequence[Numbers] | None = None,
         prompt_dropout: float = 0.0,
+        context_dropout: float = 0.0,
         once: bool = False,
         prompts: bool = True,
         pin: bool = False,
@@ -90,7 +91,8 @@ class CanvasLoader(IterableDataset[Batch]):
     ) -> None:
         self._datasets, self._batch_size, self._seed = datasets, batch_size, seed
         self._rank, self._ranks, self._first, self._once = rank, ranks, first, once
-        self._dropout, self._prompts, self._pin = prompt_dropout, prompts, pin
+        self._prompt_dropout, self._context_dropout = prompt_dropout, context_dropout
+        self._prompts, self._pin = prompts, pin
         self._threads = threads
         chosen = parts or [np.arange(len(dataset)) for dataset in datasets]
         self.samples = sum(map(len, chosen))
@@ -168,6 +170,7 @@ class CanvasLoader(IterableDataset[Batch]):
         arrays = Arrays(latents.numpy(), mask.numpy(), hidden.numpy(), pooled.numpy())
         found = readers.of(place).read(planned.samples, arrays)
         self._drop_prompts(planned.number, dataset, arrays)
+        self._drop_contexts(planned.number, arrays)
         sizes = self._empty((size, 6), torch.float32)
         fit = dataset.info["recipe"]["fit"]
         sizes.numpy()[:] = [time_ids(sample, fit) for sample in found]
@@ -175,11 +178,20 @@ class CanvasLoader(IterableDataset[Batch]):
 
     def _drop_prompts(self, number: int, dataset: Canvases, arrays: Arrays) -> None:
         """Put the empty prompt in place of some, for classifier-free guidance."""
-        if not self._dropout:
-            return
-        random = np.random.default_rng([self._seed, number, 1])
-        dropped = random.random(len(arrays.hidden)) < self._dropout
-        arrays.hidden[dropped], arrays.pooled[dropped] = dataset.hidden, dataset.pooled
+        for row in self._dropped(number, 1, len(arrays.hidden), self._prompt_dropout):
+            arrays.hidden[row], arrays.pooled[row] = dataset.hidden, dataset.pooled
+
+    def _drop_contexts(self, number: int, arrays: Arrays) -> None:
+        """Put zeros in place of some contexts, for guidance by images."""
+        for row in self._dropped(number, 2, len(arrays.latents), self._context_dropout):
+            arrays.latents[row] *= arrays.mask[row]
+
+    def _dropped(self, number: int, what: int, count: int, share: float) -> list[int]:
+        """The rows of batch `number` that go without; each `what` draws numbers of its own."""
+        if not share:
+            return []
+        random = np.random.default_rng([self._seed, number, what])
+        return [int(row) for row in np.flatnonzero(random.random(count) < share)]
 
     def _empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         return torch.empty(shape, dtype=dtype, pin_memory=self._pin and get_worker_info() is None)

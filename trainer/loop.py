@@ -6,7 +6,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +54,14 @@ def peak_memory(device: torch.device) -> int:
 class Loop:
     """Trains a run from its current step; each call of `advance` is an update of the weights."""
 
-    def __init__(self, run: Run, metrics: Metrics, report: Report) -> None:
-        self.run, self._metrics, self._report = run, metrics, report
+    def __init__(
+        self,
+        run: Run,
+        metrics: Metrics,
+        report: Report,
+        pictures: Callable[[Run], None] | None = None,
+    ) -> None:
+        self.run, self._metrics, self._report, self._pictures = run, metrics, report, pictures
         self._recorder = Recorder(self._mean_over_ranks)
         self._pace = Pace(run.state.step)
         self._norm = torch.zeros(())
@@ -113,6 +119,8 @@ class Loop:
         began = time.perf_counter()
         with run.state.averaged():
             loss = run.validation.measure(run.unet, run.objective)
+            if self._pictures is not None and run.accelerator.is_main_process:
+                self._pictures(run)
         self._metrics.log(run.state.step, {"validation_loss": loss})
         self._report.note(f"step {run.state.step}: validation loss {loss:.5f}")
         self._pace.began += time.perf_counter() - began

@@ -28,7 +28,7 @@ def write_outputs(run: Run, exports: Collection[str]) -> Path:
         weights = write_adapter(run.output, run.network, settings.adapter)
         if "kohya" in exports:
             write_kohya(run.output / KOHYA, run.network, settings.adapter)
-    card = make_task_card(inputs.datasets, inputs.base, settings.adapter, settings.prompt_dropout)
+    card = make_task_card(inputs.datasets, inputs.base, settings)
     write_whole(run.output / TASK_CARD, to_json(card))
     write_whole(run.output / SETTINGS, to_json(describe_settings(run)))
     metrics = read_metrics(run.output)

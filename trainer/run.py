@@ -73,6 +73,7 @@ class Run:
             weights=self.settings.weights,
             parts=self.inputs.training,
             prompt_dropout=self.settings.prompt_dropout,
+            context_dropout=self.settings.context_dropout,
             pin=self.accelerator.device.type == "cuda",
         )
 

@@ -60,6 +60,12 @@ class Settings(Strict):
     prompt_dropout: float = Field(
         default=0.1, ge=0, le=1, description="Share of prompts replaced by the empty one."
     )
+    context_dropout: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of contexts that are zeros, for guidance by images; 0.05 is usual.",
+    )
     ema: float | None = Field(
         default=None, gt=0, lt=1, description="Decay of an average of the weights, such as 0.999."
     )

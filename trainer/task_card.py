@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .adapter import AdapterSettings
-from .base import Base
-from .canvases import Canvases
+if TYPE_CHECKING:
+    from .base import Base
+    from .canvases import Canvases
+    from .settings import Settings
 
 TASK_CARD = "task.json"
 #: Raised when the meaning of a key changes.
 CARD_VERSION = 1
 
 
-def make_task_card(
-    datasets: Sequence[Canvases], base: Base, adapter: AdapterSettings, prompt_dropout: float
-) -> dict[str, Any]:
+def make_task_card(datasets: Sequence[Canvases], base: Base, settings: Settings) -> dict[str, Any]:
     """The card of an adapter: its base model, and each task's panels, layout, target and prompt.
 
     A task's `recipe` is the compiler's own, in full, so that a sampler builds its canvas with the
-    code that built the training canvases. `prompt_dropout` says whether the adapter knows the
-    empty prompt.
+    code that built the training canvases. The shares of dropout say whether the adapter knows the
+    empty prompt and the empty context.
     """
     return {
         "card_version": CARD_VERSION,
         "base": {"name": base.name, "revision": base.revision},
-        "adapter": adapter.model_dump(mode="json"),
-        "prompt_dropout": prompt_dropout,
+        "adapter": settings.adapter.model_dump(mode="json"),
+        "prompt_dropout": settings.prompt_dropout,
+        "context_dropout": settings.context_dropout,
         "tasks": _tasks(datasets),
     }
 

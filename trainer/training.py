@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,7 @@ def train(
     resume: bool = False,
     exports: Collection[str] = (),
     cache: CacheSettings | None = None,
+    pictures: Callable[[Run], None] | None = None,
     report: Report | None = None,
     watch: Stopwatch | None = None,
 ) -> Summary:
@@ -59,6 +60,7 @@ def train(
         resume: go on from the newest checkpoint in `output`, or begin where there is none.
         exports: further forms of the adapter; ``kohya`` is one.
         cache: where shards of remote datasets are kept.
+        pictures: draws held-out samples at each validation; ``onepic.sampler.HeldOutPictures``.
         report: is told how it goes; silent by default.
         watch: began when the command did, to say where the time until the first step went.
 
@@ -85,19 +87,20 @@ def train(
         run = prepare(inputs, settings, output, accelerator, watch)
         _restore(run, report)
         _describe(run, report)
-        weights = _train(run, exports, report, watch, interrupt)
+        loop = Loop(run, Metrics(output, accelerator, run.state.step), report, pictures)
+        weights = _train(loop, exports, report, watch, interrupt)
     return _summary(run, weights)
 
 
 def _train(
-    run: Run, exports: Collection[str], report: Report, watch: Stopwatch, interrupt: Interrupt
+    loop: Loop, exports: Collection[str], report: Report, watch: Stopwatch, interrupt: Interrupt
 ) -> Path:
     """All steps that are left, and what is done between them; the path of the weights."""
+    run = loop.run
     settings, state, loader = run.settings, run.state, run.loader()
     # Tensorboard takes the name for a folder in the run's, wandb for a project.
     name = "logs" if settings.tracker == "tensorboard" else "onepic"
     run.accelerator.init_trackers(name, config=_flat(describe_settings(run)))
-    loop = Loop(run, Metrics(run.output, run.accelerator, state.step), report)
     report.begin(settings.steps, state.step, "training", "steps")
     first, batches = state.step, loader.batches()
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -75,3 +76,24 @@ def onepic_train(tmp_path: Path, compiled_colours: Path) -> Command:
     folder.mkdir()
     shutil.copytree(compiled_colours, folder / "data")
     return Command(folder, "trainer")
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory, compiled_colours: Path) -> Path:
+    """A run that trained two steps, for reading only."""
+    folder = tmp_path_factory.mktemp("trained")
+    options = ("--set", "gradient_checkpointing=false", "--set", "tracker=none")
+    train = Command(folder, "trainer")
+    result = train(compiled_colours, "--output", "run", "--steps", "2", *options)
+    assert result.code == 0, result.errors
+    return folder / "run"
+
+
+@pytest.fixture
+def sampling(tmp_path: Path, trained_run: Path, picture: Callable[..., Image.Image]) -> Command:
+    """`sampling(*arguments)` runs onepic-sample in a folder with `run` and `grey.png`."""
+    folder = tmp_path / "my pictures ü"
+    folder.mkdir()
+    shutil.copytree(trained_run, folder / "run")
+    picture().save(folder / "grey.png")
+    return Command(folder, "sampler")

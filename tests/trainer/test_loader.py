@@ -377,3 +377,15 @@ def test_pinned_batches_arrive_whole_on_the_gpu(mixed):
     moved = [batch.to("cuda") for batch in pinned]
     torch.cuda.synchronize()
     assert [bits(batch.to("cpu")) for batch in moved] == [bits(batch) for batch in pinned]
+
+
+def test_a_dropped_context_is_zeros_and_the_target_stays(finished_project):
+    dataset = open_canvases(finished_project.output)
+    whole = next(iter(CanvasLoader([dataset], 4)))
+    without = next(iter(CanvasLoader([dataset], 4, context_dropout=1.0)))
+    target = whole.mask.bool().expand_as(whole.latents)
+    assert torch.equal(without.latents[target], whole.latents[target])
+    assert not without.latents[~target].any()
+    some = [next(iter(CanvasLoader([dataset], 4, context_dropout=0.5, seed=s))) for s in range(20)]
+    dropped = sum(int(not row[:, :, :8].any()) for batch in some for row in batch.latents)
+    assert 20 < dropped < 60

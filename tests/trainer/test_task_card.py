@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from onepic.compiler.recipe import Recipe
-from onepic.trainer.adapter import AdapterSettings
 from onepic.trainer.base import Base, open_base
 from onepic.trainer.canvases import Canvases, open_canvases
+from onepic.trainer.settings import Settings
 from onepic.trainer.task_card import make_task_card
 
 
@@ -27,7 +27,7 @@ def canvases(finished_project) -> Canvases:
 
 def card(base: Base, *datasets: Canvases) -> Any:
     """As a sampler reads it."""
-    made = make_task_card(datasets, base, AdapterSettings(kind="dora", rank=8), 0.1)
+    made = make_task_card(datasets, base, Settings(adapter={"kind": "dora", "rank": 8}))
     return json.loads(json.dumps(made))
 
 

@@ -1,0 +1,108 @@
+"""What is asked for: an adapter, images and settings, as plain data that a PNG can carry."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from PIL import Image, PngImagePlugin
+from pydantic import Field, FiniteFloat, ValidationError
+
+from ..compiler.errors import TaskError
+from ..compiler.strict import Strict
+from .files import write_file
+
+_KEY = "onepic"
+
+SchedulerName = Literal[
+    "ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_karras", "euler", "euler_a", "heun", "lcm", "unipc"
+]
+
+#: Px along a side of a panel; the task's model has more to say about it.
+Side = Annotated[int, Field(ge=1, le=16384)]
+
+
+class Request(Strict):
+    """One picture; everything that it follows from.
+
+    `images` are paths or URLs by the task's inputs. The command makes the paths of files and
+    folders absolute, so that a request holds from any folder. `number` is which of the pictures of
+    one call it is: its noise has the seed `seed` + `number`.
+    """
+
+    run: str
+    task: str | None = None
+    model: str | None = None
+    images: dict[str, str]
+    values: dict[str, str] = Field(default_factory=dict)
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    number: int = Field(default=0, ge=0)
+    steps: int = Field(default=30, ge=1, le=1000)
+    scheduler: SchedulerName | None = None
+    guidance_scale: FiniteFloat = 5.0
+    image_guidance_scale: FiniteFloat = 1.0
+    guidance_rescale: float = Field(default=0.0, ge=0, le=1)
+    panel_size: tuple[Side, Side] | None = None
+
+
+def absolute(place: str) -> str:
+    """A path as it holds from any folder, with ``~`` for the home folder; a URL stays as it is."""
+    if "://" in place:
+        return place
+    path = Path(place)
+    return str(path.expanduser() if path.parts[:1] == ("~",) else path.absolute())
+
+
+def save_picture(image: Image.Image, path: Path, request: Request | None = None) -> None:
+    """Write a PNG that says how it was made.
+
+    Raises:
+        RunError: when it cannot be written.
+    """
+    info, file = PngImagePlugin.PngInfo(), io.BytesIO()
+    if request is not None:
+        info.add_itxt(_KEY, json.dumps(request.model_dump(mode="json", exclude_defaults=True)))
+    image.save(file, format="PNG", pnginfo=info)
+    write_file(path, file.getvalue())
+
+
+def read_request(path: Path) -> Request:
+    """How a picture was made.
+
+    Raises:
+        TaskError: when it cannot be read or does not say.
+    """
+    try:
+        with Image.open(path) as image:
+            text = image.info.get(_KEY)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise TaskError(f"{path}: cannot be read as a picture: {error}") from error
+    if text is None:
+        raise TaskError(
+            f"{path}: does not say how it was made; expected a PNG that onepic-sample wrote"
+        )
+    try:
+        return Request.model_validate_json(text)
+    except ValidationError as error:
+        raise TaskError(f"{path}: made by another onepic: {'; '.join(problems(error))}") from error
+
+
+def was_made(path: Path, request: Request) -> bool:
+    """Whether a picture is there that says that it was made as `request` asks."""
+    try:
+        return read_request(path) == request
+    except TaskError:
+        return False
+
+
+def problems(error: ValidationError) -> list[str]:
+    """``setting: what is wrong with it``, for each."""
+    found = []
+    for problem in error.errors():
+        place = [*problem["loc"], *filter(None, [problem.get("ctx", {}).get("key")])]
+        found.append(": ".join(filter(None, [".".join(map(str, place)), problem["msg"]])))
+    return found

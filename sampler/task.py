@@ -1,0 +1,165 @@
+"""A trained task: its card, and the recipe that says how a canvas is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..compiler.errors import RecipeError, TaskError
+from ..compiler.layout import Layout
+from ..compiler.recipe import Recipe
+from ..compiler.recipe_file import recipe_from_data
+from ..compiler.sizes import check_panel_size
+from ..compiler.strict import suggest
+from ..trainer.task_card import CARD_VERSION, TASK_CARD
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an adapter in `folder` was trained to do.
+
+    `kind` is the adapter's, such as ``lora``. `recipe` has everything but a source. `size` is a
+    panel's (width, height) in px as trained, `factor` the px along a side of a latent cell,
+    `channels` those of the latents, `base` the model's name. `knows_no_prompt` and
+    `knows_no_context` say whether training left out the prompt, and the context, now and then:
+    what guidance by each of them needs.
+    """
+
+    name: str
+    folder: Path
+    kind: str
+    recipe: Recipe
+    size: tuple[int, int]
+    factor: int
+    channels: int
+    base: str
+    revision: str | None
+    knows_no_prompt: bool
+    knows_no_context: bool
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The panels that are filled."""
+        return self.recipe.target.panels
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What an image is needed for: the other panels, in reading order, and masks.
+
+        Where a mask narrows the target, its panel is an input too: it stays as it is outside.
+        """
+        shown = dict.fromkeys(name for row in self.recipe.layout for name in row)
+        kept = [name for name in shown if name not in self.targets or self.recipe.target.mask]
+        masks = [mask for name in kept for mask in self.recipe.masks_of(name)]
+        return tuple(dict.fromkeys([*kept, *masks]))
+
+    def layout(self, size: tuple[int, int] | None = None) -> Layout:
+        """The canvas with panels of `size` (width, height) px, by default those of training.
+
+        Raises:
+            TaskError: when a VAE cannot encode panels of this size.
+        """
+        width, height = size or self.size
+        if min(width, height) < self.factor:
+            raise TaskError(
+                f"task {self.name}: panel size {width} x {height} px is too small; the least is "
+                f"{self.factor} x {self.factor}"
+            )
+        try:
+            check_panel_size(width, height, self.factor)
+        except ValueError as error:
+            raise TaskError(f"task {self.name}: {error}") from error
+        return Layout(self.recipe.layout, width, height, self.factor)
+
+
+def open_task(place: str | Path, name: str | None = None, revision: str | None = None) -> Task:
+    """Read a task card from a run's folder, or from a repository of the Hub.
+
+    Args:
+        place: a folder, or USER/NAME.
+        name: which task, where the adapter has several.
+        revision: branch, tag or commit on the Hub.
+
+    Raises:
+        TaskError: when there is no card, it is of a newer version, or has no such task.
+    """
+    folder = _find(str(place), revision)
+    card = _read_card(folder / TASK_CARD)
+    tasks = card["tasks"]
+    if name is None and len(tasks) > 1:
+        raise TaskError(f"{folder}: the adapter has several tasks; give one: {', '.join(tasks)}")
+    name = name or next(iter(tasks))
+    if name not in tasks:
+        raise TaskError(f"{folder}: no task {name!r}; {suggest(name, tasks)}")
+    try:
+        return _make(name, folder, card, tasks[name])
+    except (KeyError, IndexError, TypeError) as error:
+        raise TaskError(
+            f"{folder / TASK_CARD}: the card is incomplete: {type(error).__name__}: {error}; copy "
+            "it again from the run's folder"
+        ) from error
+
+
+def _find(place: str, revision: str | None) -> Path:
+    folder = Path(place).expanduser()
+    if folder.is_dir():
+        return folder
+    if place.count("/") != 1 or place.startswith((".", "/", "~")):
+        raise TaskError(f"{place}: no such folder; give a run's folder or USER/NAME on the Hub")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    patterns = [TASK_CARD, "*.safetensors", "*.json", "unet/*"]
+    try:
+        return Path(snapshot_download(place, revision=revision, allow_patterns=patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise TaskError(f"{place}: neither a folder here nor found on the Hub: {error}") from error
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TaskError(
+            f"{path.parent}: no {TASK_CARD} there; expected a folder that onepic-train left"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise TaskError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(card, dict) or not isinstance(card.get("card_version"), int):
+        raise TaskError(f"{path}: not a task card of onepic")
+    if card["card_version"] > CARD_VERSION:
+        raise TaskError(
+            f"{path}: card version {card['card_version']} is newer than this onepic reads "
+            f"({CARD_VERSION}); upgrade onepic"
+        )
+    if not isinstance(card.get("tasks"), dict) or not card["tasks"]:
+        raise TaskError(f"{path}: the card has no tasks; copy it again from the run's folder")
+    return card
+
+
+def _make(name: str, folder: Path, card: Mapping[str, Any], task: Mapping[str, Any]) -> Task:
+    try:
+        # Where the images come from is said when sampling; a recipe cannot do without.
+        recipe = recipe_from_data({**task["recipe"], "source": {"kind": "photos"}}, folder)
+    except (RecipeError, ValidationError) as error:
+        raise TaskError(
+            f"{folder / TASK_CARD}: the recipe of {name} is not one that this onepic knows: {error}"
+        ) from error
+    return Task(
+        name=name,
+        folder=folder,
+        kind=card["adapter"]["kind"],
+        recipe=recipe,
+        size=tuple(task["panel_size"]),
+        factor=task["canvas_size"][0] // task["latents"]["shape"][2],
+        channels=task["latents"]["shape"][0],
+        base=card["base"]["name"],
+        revision=card["base"]["revision"],
+        knows_no_prompt=card.get("prompt_dropout", 0) > 0,
+        knows_no_context=card.get("context_dropout", 0) > 0,
+    )

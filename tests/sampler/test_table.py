@@ -1,0 +1,123 @@
+"""Tables of inputs, and of what became of them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from onepic.compiler.errors import RunError, TaskError
+from onepic.sampler.table import TableRow, read_table, write_results
+
+
+@pytest.fixture
+def rows_of(tmp_path):
+    """`rows_of(text, *inputs)` reads a CSV of this text."""
+
+    def read(text: str | bytes, *inputs: str) -> list[TableRow]:
+        path = tmp_path / "inputs.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_table(path, inputs or ("grey",))
+
+    return read
+
+
+def test_a_row_is_its_images_its_other_columns_and_a_name(rows_of, tmp_path):
+    assert rows_of("name,grey,caption\nüber uns,a b.png,„a“ cat\n") == [
+        TableRow(
+            "über uns",
+            {"grey": str(tmp_path / "a b.png")},
+            {"name": "über uns", "caption": "„a“ cat"},
+        )
+    ]
+
+
+def test_paths_are_relative_to_the_table(rows_of, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    text = "grey\nsub/a.png\n/abs/a.png\n~/a.png\nhttps://example.org/a.png\n~$a.png\n.\n"
+    assert [row.images["grey"] for row in rows_of(text)] == [
+        str(tmp_path / "sub/a.png"),
+        "/abs/a.png",
+        "/home/me/a.png",
+        "https://example.org/a.png",
+        str(tmp_path / "~$a.png"),
+        str(tmp_path),
+    ]
+
+
+def test_a_table_in_the_folder_where_the_command_runs_gives_whole_paths(tmp_path, monkeypatch):
+    (tmp_path / "t.csv").write_text("grey\na.png\n")
+    monkeypatch.chdir(tmp_path)
+    assert read_table(Path("t.csv"), ["grey"])[0].images == {"grey": str(tmp_path / "a.png")}
+
+
+def test_rows_without_a_name_are_numbered(rows_of):
+    rows = rows_of("name,grey\n,a\nx,b\n,c\n")
+    assert [row.name for row in rows] == ["00000", "x", "00002"]
+
+
+def test_a_name_may_end_as_the_file_does(rows_of):
+    rows = rows_of("name,grey\na.png,a\nb.PNG,b\nv1.5,c\n")
+    assert [row.name for row in rows] == ["a", "b", "v1.5"]
+
+
+def test_what_spreadsheets_write_is_read(rows_of):
+    rows = rows_of('\ufeffgrey,caption\r\n"a,1.png","two\nlines"\r\n\r\nb.png,\r\n')
+    assert [row.values for row in rows] == [{"caption": "two\nlines"}, {}]
+    assert rows[0].images["grey"].endswith("a,1.png")
+
+
+def test_cells_beyond_the_columns_are_left_out(rows_of):
+    assert rows_of("grey,caption\na.png,cat,dog,x\n")[0].values == {"caption": "cat"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,gray\nx,a\n", "no column 'grey'; did you mean 'gray'"),
+        ("grey;name\na;x\n", "no column 'grey'; .*grey;name"),
+        ("", "no column 'grey'; known: none"),
+        ("grey,name\n", "has no rows"),
+        ("name,grey\nx,a\ny,\n", "row 2: no image in column 'grey'"),
+        ("name,grey\nx\n", "row 1: no image in column 'grey'"),
+        ("name,grey\nx,a\nx,b\n", "row 2: the name 'x' is there twice"),
+        ("name,grey\nx,a\nx.png,b\n", "row 2: the name 'x' is there twice"),
+        ("name,grey\n00001,a\n,b\n", "row 2: the name '00001' is there twice"),
+        ("name,grey\na/b,a\n", "row 1: the name 'a/b' is not a file's name"),
+        ("name,grey\n..,a\n", r"row 1: the name '\.\.' is not a file's name"),
+        ("name,grey\n/x,a\n", "row 1: the name '/x' is not a file's name"),
+        (b"grey\n\xff.png\n", "cannot be read as CSV: 'utf-8'"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_told_with_its_row(rows_of, text, message):
+    with pytest.raises(TaskError, match=f"inputs.csv: .*{message}"):
+        rows_of(text)
+
+
+def test_every_input_needs_a_column(rows_of):
+    assert rows_of("a,b\n1.png,2.png\n", "a", "b")[0].images.keys() == {"a", "b"}
+    with pytest.raises(TaskError, match="no column 'c'"):
+        rows_of("a,b\n1.png,2.png\n", "a", "b", "c")
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "."])
+def test_a_table_that_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(TaskError, match="cannot be read as CSV"):
+        read_table(tmp_path / name, ["grey"])
+
+
+def test_results_are_a_csv(tmp_path):
+    results = [
+        {"name": "a", "status": "done", "picture": "a.png", "reason": ""},
+        {"name": "b, ü", "status": "failed", "picture": "", "reason": 'no "image",\nsorry'},
+    ]
+    path = write_results(tmp_path / "new", results)
+    with path.open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == results
+
+
+def test_results_that_cannot_be_written_are_told(tmp_path):
+    (tmp_path / "results.csv").mkdir()
+    with pytest.raises(RunError, match=r"results.csv: cannot be written: Is a directory"):
+        write_results(tmp_path, [])
