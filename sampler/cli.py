@@ -132,6 +132,10 @@ def sample_command(
     panel_size: Annotated[
         str | None, typer.Option(help="WIDTHxHEIGHT in px.", show_default="that of training")
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="'A B / C D', rows of panels.", show_default="that of training"),
+    ] = None,
     canvas: Annotated[bool, typer.Option("--canvas", help="Save whole canvases too.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
@@ -160,6 +164,7 @@ def sample_command(
             image_guidance_scale=image_guidance_scale,
             guidance_rescale=guidance_rescale,
             panel_size=_size(panel_size),
+            layout=_layout(layout),
         )
         if table is not None:
             _sample_table(request, table, output or Path("samples"), canvas)
@@ -173,16 +178,22 @@ def sample_command(
         _fail("stopped; finished pictures are kept", 130)
 
 
+def _task(request: Request) -> Task:
+    task = open_task(request.run, request.task)
+    return task if request.layout is None else task.arranged(request.layout)
+
+
 def _sample(request: Request, count: int, output: Path, canvas: bool) -> None:
     """One canvas, filled once or several times."""
     if output.suffix.lower() != ".png" or output.is_dir():
         raise TaskError(f"--output {output}: expected a file that ends with .png")
-    task = open_task(request.run, request.task)
+    task = _task(request)
     began = time.monotonic()
     _check_values(task, request)
     known = _canvas(task, request)
     make_folder(output.parent)
     pipe = _open(task, request)
+    pipe.set_progress_bar_config(disable=not sys.stderr.isatty(), leave=False)
     made, pictures = [], []
     for number in range(request.number, request.number + count):
         path = output if count == 1 else output.with_stem(f"{output.stem}-{number}")
@@ -201,7 +212,7 @@ def _sample_table(request: Request, table: Path, folder: Path, canvas: bool) -> 
     """A picture for each row; those that are there are not made again."""
     if folder.suffix.lower() == ".png":
         raise TaskError(f"--output {folder}: with --table expected a folder")
-    task = open_task(request.run, request.task)
+    task = _task(request)
     _check_values(task, request)
     wanted = {row.name: _of_row(task, request, row) for row in read_table(table, task.inputs)}
     files = {name: _files(task, folder / f"{name}.png", canvas) for name in wanted}
@@ -366,6 +377,11 @@ def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
             raise TaskError(f"{option} {text}: {name} is given twice")
         found[name] = rest
     return found
+
+
+def _layout(text: str | None) -> list[list[str]] | None:
+    """``grey colour / grey grey`` as rows of panels."""
+    return None if text is None else [row.split() for row in text.split("/")]
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -172,6 +172,7 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         guidance_rescale: float = 0.0,
         num_images_per_prompt: int = 1,
         panel_size: tuple[int, int] | None = None,
+        layout: Sequence[Sequence[str]] | None = None,
         eta: float = 0.0,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: Tensor | None = None,
@@ -196,6 +197,7 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
             guidance_rescale: phi of Lin et al. 2024, against colours that guidance burns out.
             num_images_per_prompt: fillings of the same canvas.
             panel_size: (width, height) in px, by default that of training.
+            layout: rows of panels, by default those of training.
             eta: of DDIM.
             generator: of the noise, or one for each image.
             latents: noise in place of random one, [N, C, H, W] of the whole canvas.
@@ -219,13 +221,14 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
                 "with something that it has never seen",
                 stacklevel=3,
             )
+        task = task if layout is None else task.arranged(layout)
         canvas = images
         if not isinstance(canvas, Canvas):
             canvas = make_canvas(
                 task, canvas, values or {}, panel_size=panel_size, prompt=prompt, key=key
             )
-        elif prompt is not None or values or panel_size or key:
-            raise ValueError("a canvas has its prompt, values, panel_size and key already")
+        elif prompt is not None or values or panel_size or layout or key:
+            raise ValueError("a canvas has its prompt, values, panel_size, layout and key already")
         self._check_size(canvas)
         device = self._execution_device
         x_0, m = self.encode_context(canvas), torch.from_numpy(canvas.mask)[None].to(device)

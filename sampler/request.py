@@ -47,6 +47,7 @@ class Request(Strict):
     image_guidance_scale: FiniteFloat = 1.0
     guidance_rescale: float = Field(default=0.0, ge=0, le=1)
     panel_size: tuple[Side, Side] | None = None
+    layout: tuple[tuple[str, ...], ...] | None = None
 
 
 def absolute(place: str) -> str:

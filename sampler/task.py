@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,35 @@ class Task:
         kept = [name for name in shown if name not in self.targets or self.recipe.target.mask]
         masks = [mask for name in kept for mask in self.recipe.masks_of(name)]
         return tuple(dict.fromkeys([*kept, *masks]))
+
+    def arranged(self, rows: Sequence[Sequence[str]]) -> Task:
+        """The same task on another grid of its panels; targets that it does not show are left out.
+
+        Raises:
+            TaskError: when a panel is unknown, or the grid is none that a recipe could have.
+        """
+        shown = [name for row in rows for name in row]
+        for name in shown:
+            if name not in self.recipe.panels:
+                raise TaskError(
+                    f"task {self.name}: layout: no panel {name!r}; "
+                    f"{suggest(name, self.recipe.panels)}"
+                )
+        targets = tuple(name for name in self.targets if name in shown)
+        if not targets:
+            raise TaskError(
+                f"task {self.name}: layout: nothing to fill; show {' or '.join(self.targets)}"
+            )
+        data = self.recipe.model_dump(by_alias=True)
+        data["layout"] = tuple(map(tuple, rows))
+        data["panels"] = {name: data["panels"][name] for name in dict.fromkeys(shown)}
+        data["target"]["panels"] = targets
+        data["align"] = ()
+        try:
+            return replace(self, recipe=Recipe.model_validate(data))
+        except ValidationError as error:
+            reasons = "; ".join(problem["msg"] for problem in error.errors())
+            raise TaskError(f"task {self.name}: {reasons.removeprefix('Value error, ')}") from error
 
     def layout(self, size: tuple[int, int] | None = None) -> Layout:
         """The canvas with panels of `size` (width, height) px, by default those of training.

@@ -622,6 +622,17 @@ class TestSizes:
         (image,) = pipe({"grey": picture(200, 100)}, **QUICK, panel_size=(96, 128)).images
         assert image.size == (96, 128)
 
+    def test_another_grid_is_given_at_call_time(self, pipe, network, grey):
+        (canvas,) = pipe(
+            {"grey": grey},
+            **QUICK,
+            layout=[["grey", "grey"], ["grey", "colour"]],
+            output_type="canvas",
+        ).images
+        assert canvas.size == (128, 128)
+        assert {tuple(seen.shape[-2:]) for seen in network.seen} == {(16, 16)}
+        assert canvas.crop((0, 0, 64, 64)).tobytes() == canvas.crop((64, 0, 128, 64)).tobytes()
+
     @pytest.mark.parametrize(
         ("size", "far"), [((128, 128), False), ((64, 64), False), ((64, 72), True)]
     )

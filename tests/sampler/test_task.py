@@ -212,3 +212,25 @@ class TestWrongCards:
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         with pytest.raises(TaskError, match="nobody/nothing: neither a folder here nor found on"):
             open_task("nobody/nothing")
+
+
+class TestArranging:
+    def test_a_grid_may_repeat_a_condition(self, colours) -> None:
+        task = colours.arranged([["grey", "grey"], ["grey", "colour"]])
+        assert task.layout().canvas_size == (128, 128)
+        assert task.inputs == ("grey",)
+        assert task.targets == ("colour",)
+
+    @pytest.mark.parametrize(
+        ("rows", "message"),
+        [
+            ([["grey", "color"]], "no panel 'color'; did you mean 'colour'"),
+            ([["grey", "colour"], ["grey"]], "row 2 has 1 panels and row 1 has 2"),
+            ([["grey", "grey"]], "nothing to fill; show colour"),
+            ([["colour", "colour"]], "the layout must show a target exactly once"),
+            ([["colour"]], "every panel is a target"),
+        ],
+    )
+    def test_a_grid_that_no_recipe_could_have_is_refused(self, colours, rows, message) -> None:
+        with pytest.raises(TaskError, match=message):
+            colours.arranged(rows)
