@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import sys
@@ -18,6 +19,7 @@ from ..compiler.report import open_report
 from ..compiler.yaml_file import Override
 from .settings import SETTINGS, Settings, check_exports, read_settings
 from .stopwatch import Stopwatch
+from .task_card import TASK_CARD
 
 if TYPE_CHECKING:
     from .run import Run
@@ -181,7 +183,18 @@ def _summarise(summary: Summary) -> list[str]:
     for name, ends in (("loss", summary.losses), ("validation loss", summary.validation)):
         if ends is not None:
             lines.append(f"{name}: {ends[0]:.4f} at first, {ends[1]:.4f} at last")
-    return [*lines, f"about it: {summary.output / 'README.md'}"]
+    return [*lines, f"about it: {summary.output / 'README.md'}", f"next: {_next(summary.output)}"]
+
+
+def _next(run: Path) -> str:
+    """The command that samples a run, with the first task's context panels."""
+    tasks = json.loads((run / TASK_CARD).read_text(encoding="utf-8"))["tasks"]
+    name, task = next(iter(tasks.items()))
+    recipe = task["recipe"]
+    shown = dict.fromkeys(panel for row in recipe["layout"] for panel in row)
+    context = [panel for panel in shown if panel not in recipe["target"]["panels"]]
+    words = ["onepic-sample", str(run), *(f"--image {panel}=FILE" for panel in context)]
+    return " ".join([*words, f"--task {name}"] if len(tasks) > 1 else words)
 
 
 def _list_settings(model: type[BaseModel] = Settings, indent: str = "") -> list[str]:

@@ -55,6 +55,7 @@ def test_a_run_leaves_an_adapter_and_all_that_is_to_be_known_about_it(
     assert "parameters are trained" in result.errors
     assert "first step done after" in result.errors
     assert "trained 6 steps; the adapter is run/pytorch_lora_weights.safetensors" in result.output
+    assert "next: onepic-sample run --image grey=FILE" in result.output
     run = onepic_train.folder / "run"
     card = json.loads((run / "task.json").read_text())
     assert card["tasks"]["colorization"]["recipe"]["layout"] == [["grey", "colour"]]
