@@ -64,7 +64,7 @@ def similarities(vectors: torch.Tensor) -> torch.Tensor:
 
 @both_tokenizers
 @settings(derandomize=True, deadline=None, max_examples=200)
-@given(st.text(st.characters(exclude_categories=["Cs"])))
+@given(st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: "<|" not in text))
 @example("Make the BALL red!  It's 3 o'clock, naïve Straße; 東京 🦊\n\x00")
 def test_any_text_comes_back_in_lower_case_without_unknown_tokens(
     tokenizer: CLIPTokenizer, text: str
