@@ -19,6 +19,7 @@ from .files import CANVASES, REJECTED
 from .recipe import Recipe, recipe_schema
 from .recipe_file import RECIPE, read_recipe
 from .report import open_report
+from .sizes import parse_size
 from .sources import infer_source
 from .yaml_file import Override
 
@@ -121,10 +122,10 @@ def _flags(
 def _parse_size(text: str, option: str) -> str | dict[str, int]:
     if text == "auto":
         return text
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
+    size = parse_size(text)
+    if size is None:
         raise RecipeError(f"{option}: expected WIDTHxHEIGHT, such as 512x384, or auto")
-    return {"width": int(width), "height": int(height)}
+    return dict(zip(("width", "height"), size, strict=True))
 
 
 def _compile(

@@ -35,6 +35,14 @@ def check_panel_size(width: int, height: int, factor: int) -> None:
         )
 
 
+def parse_size(text: str) -> tuple[int, int] | None:
+    """``512x384`` as width and height; None for anything else."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        return None
+    return int(width), int(height)
+
+
 #: Pixels that go through the VAE at once: 16 panels of 256 x 256 or 4 of 512 x 512. It fixes how
 #: batches are cut, so that the bytes of a dataset follow from its plan alone.
 BATCH_PIXELS = 2**20

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,9 @@ from ..compiler.model import open_model
 from ..compiler.sources.photographs import PHOTOGRAPHS
 from . import path
 from .augment import random_colours, random_crop
-from .train_vae import read_photograph
+from .train_vae import learning_rate, read_photograph, update_average
 
 SIDE = 256
-EMA_DECAY = 0.999
-PEAK_LEARNING_RATE = 1e-3
 PROMPT_DROPOUT = 0.1
 
 
@@ -104,12 +102,6 @@ def draw_picture(image: Image.Image, rng: np.random.Generator) -> np.ndarray:
     return (pixels * 255).round().astype(np.uint8)
 
 
-def learning_rate(progress: float) -> float:
-    """A short warm-up, then a cosine to a fiftieth; `progress` runs from 0 to 1."""
-    cosine = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
-    return PEAK_LEARNING_RATE * min(1.0, progress / 0.02 + 0.01) * cosine
-
-
 @dataclass
 class Training:
     """What a checkpoint holds: the weights, their average, the optimizer and how far they came."""
@@ -149,10 +141,7 @@ class Training:
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
-        decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, value in zip(self.average.parameters(), self.unet.parameters(), strict=True):
-                mean.lerp_(value, 1 - decay)
+        update_average(self.average, self.unet, self.step)
 
 
 def start_training() -> Training:
@@ -163,6 +152,12 @@ def start_training() -> Training:
     return Training(unet, average, torch.optim.AdamW(unet.parameters(), weight_decay=0.01))
 
 
+@cache
+def noise_schedule() -> DDPMScheduler:
+    """That of the bundled pipeline."""
+    return DDPMScheduler.from_pretrained(path() / "scheduler")
+
+
 def draw_loss(unet: UNet2DConditionModel, pictures: Pictures, count: int, seed: int) -> Tensor:
     """The usual objective on `count` random pictures: the squared error of the predicted noise."""
     random = torch.Generator().manual_seed(seed)
@@ -170,7 +165,7 @@ def draw_loss(unet: UNet2DConditionModel, pictures: Pictures, count: int, seed: 
     is_dropped = torch.rand(count, generator=random) < PROMPT_DROPOUT
     latents, hidden, pooled = pictures.batch(numbers, is_dropped)
     noise = torch.randn(latents.shape, generator=random)
-    scheduler = DDPMScheduler.from_pretrained(path() / "scheduler")
+    scheduler = noise_schedule()
     timesteps = torch.randint(scheduler.config.num_train_timesteps, (count,), generator=random)
     noisy = scheduler.add_noise(latents, noise, timesteps)
     time_ids = torch.tensor([SIDE, SIDE, 0, 0, SIDE, SIDE]).expand(count, -1)

@@ -148,11 +148,11 @@ def train_step(
     return loss.item()
 
 
-def update_average(average: AutoencoderKL, vae: AutoencoderKL, step: int) -> None:
+def update_average(average: nn.Module, network: nn.Module, step: int) -> None:
     """Move the exponential moving average of the weights, faster at the start."""
     decay = min(EMA_DECAY, (1 + step) / (10 + step))
     with torch.no_grad():
-        for mean, value in zip(average.parameters(), vae.parameters(), strict=True):
+        for mean, value in zip(average.parameters(), network.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from ..compiler.errors import OnepicError, TaskError
 from ..compiler.report import open_report
+from ..compiler.sizes import parse_size
 from ..compiler.strict import suggest
 from ..trainer.task_card import TASK_CARD
 from .canvas import Canvas, make_canvas
@@ -387,10 +388,10 @@ def _layout(text: str | None) -> list[list[str]] | None:
 def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
+    size = parse_size(text)
+    if size is None:
         raise TaskError(f"--panel-size {text}: expected WIDTHxHEIGHT, such as 512x384")
-    return int(width), int(height)
+    return size
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..compiler.layout import Layout, assemble_pixels
-from ..compiler.model import DEFAULT_SCALING, locate_model, weights_variant
+from ..compiler.model import locate_model, weights_variant
 from ..compiler.weights import load_network
 from ..trainer.base import Base
 from ..trainer.card import PICTURES
@@ -96,30 +95,16 @@ class HeldOutPictures:
     @torch.no_grad()
     def _decode(self, run: Run, batch: Batch, latents: Tensor) -> Iterator[NDArray[np.uint8]]:
         """Whole canvases, uint8 [H, W, 3], each panel decoded alone as it was encoded."""
-        model = open_latents(run.inputs.base)
+        base = run.inputs.base
         if self._vae is None:
-            self._vae = load_vae(run.inputs.base).to(run.accelerator.device)
+            self._vae = load_vae(base).to(run.accelerator.device)
         layout = _cells(run.inputs.datasets[batch.dataset].info)
         panels = {
-            name: decode_box(self._vae, latents, box, layout.factor, model).numpy()
+            name: decode_box(self._vae, latents, box, layout.factor, base).numpy()
             for name, box in layout.cells()
         }
         for number in range(len(latents)):
             yield assemble_pixels(layout, {name: panel[number] for name, panel in panels.items()})
-
-
-@dataclass(frozen=True)
-class Latents:
-    """How a model's latents are scaled."""
-
-    scaling_factor: float
-    shift_factor: float
-
-
-def open_latents(base: Base) -> Latents:
-    """What the VAE's config says."""
-    scaling = base.vae.get("scaling_factor", DEFAULT_SCALING)
-    return Latents(scaling, base.vae.get("shift_factor") or 0.0)
 
 
 def load_vae(base: Base) -> Any:

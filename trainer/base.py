@@ -29,6 +29,16 @@ class Base:
     unet: dict[str, Any]
     vae: dict[str, Any]
 
+    @property
+    def scaling_factor(self) -> float:
+        """What the VAE's latents are multiplied by."""
+        return float(self.vae.get("scaling_factor", DEFAULT_SCALING))
+
+    @property
+    def shift_factor(self) -> float:
+        """What is subtracted from the VAE's latents before."""
+        return float(self.vae.get("shift_factor") or 0.0)
+
     def load_unet(self, dtype: torch.dtype) -> UNet2DConditionModel:
         """The U-Net with every one of its weights.
 
@@ -76,14 +86,13 @@ def check_fits(base: Base, dataset: Canvases) -> None:
     Raises:
         SettingsError: naming the dataset, the model, and what differs.
     """
-    made_for, unet, vae = dataset.info["model"], base.unet, base.vae
+    made_for, unet = dataset.info["model"], base.unet
     pooled = unet.get("projection_class_embeddings_input_dim", 0) - 6 * (
         unet.get("addition_time_embed_dim") or 0
     )
-    scaling = vae.get("scaling_factor", DEFAULT_SCALING)
     expected = {
-        "scaling factor of latents": (made_for["scaling_factor"], scaling),
-        "shift of latents": (made_for["shift_factor"], vae.get("shift_factor") or 0.0),
+        "scaling factor of latents": (made_for["scaling_factor"], base.scaling_factor),
+        "shift of latents": (made_for["shift_factor"], base.shift_factor),
         "latent channels": (dataset.samples.shapes[0][0], unet.get("in_channels")),
         "width of text embeddings": (dataset.hidden.shape[-1], unet.get("cross_attention_dim")),
         "width of pooled text": (dataset.pooled.shape[-1], pooled),

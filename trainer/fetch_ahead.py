@@ -25,8 +25,10 @@ def window_of(dataset: Canvases, datasets: int) -> int | None:
     from, the one that is being fetched, and one to spare.
     """
     capacity = dataset.store.capacity
+    if capacity is None:
+        return None
     sizes = [sum(record.size for record in files.values()) for files in dataset.samples.files]
-    if capacity is None or sum(sizes) <= capacity // datasets:
+    if sum(sizes) <= capacity // datasets:
         return None
     return max(1, capacity // datasets // 3 // max(sizes))
 

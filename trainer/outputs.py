@@ -30,10 +30,11 @@ def write_outputs(run: Run, exports: Collection[str]) -> Path:
             write_kohya(run.output / KOHYA, run.network, settings.adapter)
     card = make_task_card(inputs.datasets, inputs.base, settings)
     write_whole(run.output / TASK_CARD, to_json(card))
-    write_whole(run.output / SETTINGS, to_json(describe_settings(run)))
+    described = describe_settings(run)
+    write_whole(run.output / SETTINGS, to_json(described))
     metrics = read_metrics(run.output)
     draw_curve(metrics, run.output / CURVE)
-    write_card(run.output, card, describe_settings(run), metrics, weights.name)
+    write_card(run.output, card, described, metrics, weights.name)
     return weights
 
 
