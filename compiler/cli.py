@@ -49,7 +49,7 @@ def compile_command(
     recipe: Annotated[Path | None, typer.Argument(help="The recipe, a YAML file.")] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="A folder of images, a table, tars, a Hub id, or the word photos."),
+        typer.Option(help="A folder of images, a table, tars, a Hub id, or photos or scenes."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="A diffusers SDXL folder or a Hub id.")] = None,
     output: Annotated[

@@ -7,7 +7,11 @@ from itertools import product
 from pathlib import Path
 from string import Formatter
 
+from ..compiler.scenes.rows import TEXTS, SceneRow
 from ..compiler.sources.photographs import PHOTOGRAPHS
+
+#: scenes whose captions and instructions belong to the corpus
+SCENES = 1000
 
 #: what can stand in each slot of a template
 SLOTS = {
@@ -51,6 +55,14 @@ TEMPLATES = (
 )
 
 
+#: how the captions of line drawings, maps and sheets of several pictures begin
+SHEETS = (
+    "two views of three views of four views of",
+    "before and after: two pictures: three pictures: four pictures:",
+    "a line drawing of the depth of the segments of a black and white photograph of",
+)
+
+
 def fill_in(template: str) -> Iterator[str]:
     """Each text that the template stands for."""
     choices = {slot: words.split() for slot, words in SLOTS.items()}
@@ -61,7 +73,11 @@ def fill_in(template: str) -> Iterator[str]:
 
 
 def corpus() -> Iterator[str]:
-    """All captions of the grammar, then the words of words.txt."""
+    """All captions of the grammar, the texts of some scenes, then the words of words.txt."""
     for template in TEMPLATES:
         yield from fill_in(template)
+    for number in range(SCENES):
+        row = SceneRow(seed=0, number=number, size=(8, 8))
+        yield from (text(row) for text in TEXTS.values())
+    yield from SHEETS
     yield Path(__file__).with_name("words.txt").read_text(encoding="utf-8")

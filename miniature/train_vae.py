@@ -108,10 +108,10 @@ class MatrixOptimizer:
     Over 200 steps from the same start it came 0.5 dB further than AdamW alone.
     """
 
-    def __init__(self, vae: AutoencoderKL) -> None:
-        self._tensors = [p for p in vae.parameters() if p.ndim > 1]
-        self._matrices = [nn.Parameter(_as_matrix(p.data)) for p in self._tensors]
-        vectors = [p for p in vae.parameters() if p.ndim == 1]
+    def __init__(self, network: nn.Module) -> None:
+        self._tensors = [p for p in network.parameters() if p.ndim > 1]
+        self._matrices = [nn.Parameter(_as_matrix(p.data, p)) for p in self._tensors]
+        vectors = [p for p in network.parameters() if p.ndim == 1]
         self.parts: tuple[torch.optim.Optimizer, ...] = (
             torch.optim.Muon(self._matrices, weight_decay=0, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(vectors, weight_decay=0, betas=(0.9, 0.99)),
@@ -120,7 +120,7 @@ class MatrixOptimizer:
     def step(self, rate: float) -> None:
         """Update from the gradients at this learning rate, and clear them."""
         for tensor, matrix in zip(self._tensors, self._matrices, strict=True):
-            matrix.grad = None if tensor.grad is None else _as_matrix(tensor.grad)
+            matrix.grad = None if tensor.grad is None else _as_matrix(tensor.grad, tensor)
             tensor.grad = None
         for part in self.parts:
             for group in part.param_groups:
@@ -129,9 +129,10 @@ class MatrixOptimizer:
             part.zero_grad(set_to_none=True)
 
 
-def _as_matrix(tensor: Tensor) -> Tensor:
-    """[out, in, ...] as [out, rest], in the same memory for weights that are channels-last."""
-    return tensor.permute(0, 2, 3, 1).flatten(1) if tensor.ndim == 4 else tensor
+def _as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
+    """[out, in, ...] as [out, rest], in the order in which `weight` lies in memory."""
+    is_flat = weight.ndim == 2 or weight.is_contiguous()
+    return tensor.flatten(1) if is_flat else tensor.permute(0, 2, 3, 1).flatten(1)
 
 
 def train_step(

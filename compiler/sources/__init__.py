@@ -1,4 +1,4 @@
-"""Where the rows come from: photographs, folders, tables, Hugging Face datasets, WebDataset tars.
+"""Where the rows come from: photographs, scenes, folders, tables, Hub datasets, WebDataset tars.
 
 A source is found by its ``kind``. `base` says what each offers; `infer` reads the short form that
 commands take.
@@ -15,11 +15,12 @@ from .folder import FolderSource
 from .huggingface import HuggingFaceSource
 from .infer import infer_source
 from .photos import PhotosSource
+from .scenes import ScenesSource
 from .table import TableSource
 from .tars import WebDatasetSource
 
 AnySource = Annotated[
-    PhotosSource | FolderSource | TableSource | HuggingFaceSource | WebDatasetSource,
+    PhotosSource | ScenesSource | FolderSource | TableSource | HuggingFaceSource | WebDatasetSource,
     Field(discriminator="kind"),
 ]
 
@@ -30,6 +31,7 @@ __all__ = [
     "HuggingFaceSource",
     "PhotosSource",
     "Row",
+    "ScenesSource",
     "Source",
     "StampKind",
     "TableSource",

@@ -18,13 +18,15 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def infer_source(text: str) -> dict[str, Any]:
-    """The recipe's ``source`` for a path, URL, Hub id or ``photos``; paths become absolute.
+    """The recipe's ``source`` for a path, URL, Hub id, or a word of ours; paths become absolute.
+
+    The words are ``photos`` and ``scenes``.
 
     Raises:
         SourceError: saying what was tried, when it is none of them.
     """
-    if text == "photos":
-        return {"kind": "photos"}
+    if text in ("photos", "scenes"):
+        return {"kind": text}
     place = resolve(text, Path.cwd())
     if suffix_of(place) in TABLE_SUFFIXES:
         return {"kind": "table", "path": place}
@@ -37,7 +39,7 @@ def infer_source(text: str) -> dict[str, Any]:
     raise SourceError(
         f"{text}: not a source; tried a folder (no such one), a table "
         f"({', '.join(f'.{suffix}' for suffix in TABLE_SUFFIXES)}), tars (.tar), a Hub id "
-        "(user/name) and the word photos"
+        "(user/name) and the words photos and scenes"
     )
 
 

@@ -1,0 +1,55 @@
+"""Drawn scenes as a source: any number of captioned pictures, with all that a task may need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+from pydantic import Field
+
+from ..scenes.rows import IMAGES, TEXTS, VERSION, SceneRow
+from .base import Columns, Row, Source, Value
+
+
+class ScenesSource(Source):
+    """Scenes of simple things, and of people in garments, drawn from a seed when they are read.
+
+    ``caption`` describes ``image``, which ``dusk`` and ``rain`` show in other weather. ``edited``
+    is the image after ``instruction``, which changes what ``edit_mask`` shows. ``mask``,
+    ``segments``, ``depth``, ``normals`` and ``edges`` are of the image; ``mask`` shows the
+    ``subject``, of a ``kind``, which ``view_1`` to ``view_4`` show in other places. ``person``
+    wears the ``garment``, which is hidden in ``agnostic`` where ``garment_mask`` is white.
+    """
+
+    kind: Literal["scenes"] = "scenes"
+    count: int = Field(default=1000, ge=1, le=10_000_000, description="Scenes.")
+    seed: int = Field(
+        default=0, ge=0, lt=2**63, description="Other seeds give other scenes; keep one to test."
+    )
+    size: int = Field(default=256, ge=32, le=2048, description="Side of the pictures in px.")
+
+    def scan(self, columns: Columns, base: Path) -> pa.Table:  # noqa: ARG002 - needs no folder
+        """Number the scenes; see `Source.scan`."""
+        Columns(columns.images).check(tuple(IMAGES), "source scenes, images")
+        Columns((), columns.texts, columns.optional_texts).check(
+            tuple(TEXTS), "source scenes, texts"
+        )
+        numbers = np.arange(self.count)
+        keys = [f"{self.seed}-{number:06d}" for number in numbers]
+        return pa.table(
+            {"key": keys, "stamp": [f"scenes={VERSION}"] * self.count, "number": numbers}
+        )
+
+    def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:
+        """Draw what is asked for of the scenes of a slice; see `Source.read`."""
+        for row in rows.to_pylist():
+            scene = SceneRow(self.seed, row["number"], (self.size, self.size))
+            values: dict[str, Value] = {
+                name: Image.fromarray(IMAGES[name](scene)) for name in columns.images
+            }
+            values |= {name: TEXTS[name](scene) for name in columns.only_texts if name in TEXTS}
+            yield Row(row["key"], values)

@@ -1,0 +1,91 @@
+"""Filling the canvases of a compiled dataset from its own latents and prompts.
+
+Nothing is encoded for it, so that no text encoder has to be in memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..compiler.layout import Layout, assemble_pixels
+from ..compiler.model import locate_model, weights_variant
+from ..compiler.weights import load_network
+from ..trainer.base import Base
+from ..trainer.loader import Batch
+from ..trainer.step import seed_of_batch
+from .decode import decode_box
+from .denoise import denoise
+
+
+@torch.no_grad()
+def fill_batch(
+    predict: Callable[[Tensor, Tensor, Batch], Tensor], batch: Batch, scheduler: Any, steps: int
+) -> Tensor:
+    """The canvases with their targets filled, float32 [B, C, H, W], without guidance.
+
+    `predict` gives the network's output for an input [B, C, H, W] and a timestep. The noise of a
+    sample follows from its number alone.
+    """
+    device = batch.latents.device
+    scheduler.set_timesteps(steps, device=device)
+    random = [torch.Generator().manual_seed(seed_of_batch(0, int(n))) for n in batch.samples]
+    noise = torch.stack([torch.randn(batch.latents.shape[1:], generator=r) for r in random])
+    return denoise(
+        batch.mask,
+        batch.latents.float(),
+        noise.to(device) * scheduler.init_noise_sigma,
+        scheduler,
+        lambda seen, t: predict(seen, t, batch).float(),
+        {},
+        lambda _number, _t, state: state,
+    )
+
+
+@torch.no_grad()
+def decode_canvases(
+    vae: Any, latents: Tensor, info: Mapping[str, Any], base: Base
+) -> Iterator[NDArray[np.uint8]]:
+    """Whole canvases, uint8 [H, W, 3], each panel decoded alone as it was encoded.
+
+    `info` is the dataset's, `latents` are [B, C, H, W].
+    """
+    layout = _cells(info)
+    panels = {
+        name: decode_box(vae, latents, box, layout.factor, base).numpy()
+        for name, box in layout.cells()
+    }
+    for number in range(len(latents)):
+        yield assemble_pixels(layout, {name: panel[number] for name, panel in panels.items()})
+
+
+def load_vae(base: Base) -> Any:
+    """The base model's VAE in float32."""
+    folder, _ = locate_model(base.name, base.revision, ("vae/*",), "vae")
+    variant = weights_variant(base.name, folder / "vae")
+    return load_network(AutoencoderKL, base.name, folder / "vae", torch.float32, variant)
+
+
+def load_scheduler(folder: Path) -> Any:
+    """The scheduler that a model comes with, of whichever class it is."""
+    config = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
+    return getattr(diffusers, config["_class_name"]).from_config(config)
+
+
+def _cells(info: Mapping[str, Any]) -> Layout:
+    """A dataset's canvas with a name of its own for each cell: equal panels are decoded apart."""
+    names = tuple(
+        tuple(f"{row}.{column}" for column in range(len(panels)))
+        for row, panels in enumerate(info["recipe"]["layout"])
+    )
+    width, height = info["panel_size"]
+    return Layout(names, width, height, info["model"]["factor"])
