@@ -9,8 +9,15 @@ from typing import Any
 import yaml
 
 from ..compiler.files import write_whole
+from .metrics import OTHER_CONTEXT, VALIDATION
 
 CURVE = "curve.png"
+#: What the curve and the card show, and under which names.
+LOSSES = {
+    "loss": "training loss",
+    VALIDATION: "validation loss",
+    OTHER_CONTEXT: "validation loss in another sample's context",
+}
 PICTURES = "pictures"
 
 
@@ -22,7 +29,7 @@ def draw_curve(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    for name, label in (("loss", "training"), ("validation_loss", "validation")):
+    for name, label in LOSSES.items():
         points = [(line["step"], line[name]) for line in metrics if name in line]
         if points:
             marker = "." if len(points) < 50 else ""
@@ -121,7 +128,7 @@ def _describe_pictures(run: Path) -> Iterator[str]:
 
 def _describe_training(metrics: Sequence[Mapping[str, Any]]) -> str:
     lines = ["## Training", "", f"![loss over steps]({CURVE})"]
-    for name, label in (("loss", "training loss"), ("validation_loss", "validation loss")):
+    for name, label in LOSSES.items():
         found = [line for line in metrics if name in line]
         if found:
             first, last = found[0], found[-1]

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..compiler.report import Report
 from .interrupt import Interrupt
 from .loader import Batch
-from .metrics import Metrics
+from .metrics import OTHER_CONTEXT, VALIDATION, Metrics
 from .recorder import Recorder
 from .run import Run
 from .step import seed_of_batch
@@ -118,11 +118,15 @@ class Loop:
             return
         began = time.perf_counter()
         with run.state.averaged():
-            loss = run.validation.measure(run.unet, run.objective)
+            found = run.validation.measure(run.unet, run.objective)
             if self._pictures is not None and run.accelerator.is_main_process:
                 self._pictures(run)
-        self._metrics.log(run.state.step, {"validation_loss": loss})
-        self._report.note(f"step {run.state.step}: validation loss {loss:.5f}")
+        figures = {VALIDATION: found.loss, OTHER_CONTEXT: found.other_context}
+        self._metrics.log(run.state.step, figures)
+        self._report.note(
+            f"step {run.state.step}: validation loss {found.loss:.5f}, "
+            f"{found.other_context:.5f} in another sample's context"
+        )
         self._pace.began += time.perf_counter() - began
 
     def is_stopped(self, interrupt: Interrupt) -> bool:

@@ -14,6 +14,8 @@ from ..compiler.errors import SettingsError
 from ..compiler.files import write_whole
 
 METRICS = "metrics.jsonl"
+#: The losses on held-out samples, as they are and in the context of another sample.
+VALIDATION, OTHER_CONTEXT = "validation_loss", "validation_loss_other_context"
 
 
 class Metrics:

@@ -28,7 +28,7 @@ from .settings import Settings
 from .state import State
 from .step import Objective
 from .stopwatch import Stopwatch
-from .validation import Validation
+from .validation import Validation, lenders
 
 
 @dataclass(frozen=True)
@@ -204,13 +204,16 @@ def _base_dtype(settings: Settings, accelerator: Accelerator) -> torch.dtype:
 def _validation(inputs: Inputs, settings: Settings, accelerator: Accelerator) -> Validation | None:
     if not sum(map(len, inputs.held_out)):
         return None
-    loader = CanvasLoader(
-        inputs.datasets,
-        settings.batch_size,
-        rank=accelerator.process_index,
-        ranks=accelerator.num_processes,
-        parts=inputs.held_out,
-        once=True,
-        pin=accelerator.device.type == "cuda",
+    own, others = (
+        CanvasLoader(
+            inputs.datasets,
+            settings.batch_size,
+            rank=accelerator.process_index,
+            ranks=accelerator.num_processes,
+            parts=parts,
+            once=True,
+            pin=accelerator.device.type == "cuda",
+        )
+        for parts in (inputs.held_out, lenders(inputs.datasets, inputs.held_out))
     )
-    return Validation(loader, inputs.held_out, accelerator)
+    return Validation(own, others, inputs.held_out, accelerator)

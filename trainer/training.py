@@ -17,7 +17,7 @@ from .checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from .failures import explain_not_finite, explained
 from .interrupt import Interrupt, watched
 from .loop import Loop
-from .metrics import Metrics, check_tracker, read_metrics
+from .metrics import VALIDATION, Metrics, check_tracker, read_metrics
 from .outputs import describe_settings, write_outputs
 from .recorder import NotFiniteError
 from .resume import check_same_run
@@ -199,4 +199,4 @@ def _summary(run: Run, weights: Path) -> Summary:
         found = [line[name] for line in metrics if name in line]
         return (found[0], found[-1]) if found else None
 
-    return Summary(run.output, weights, run.state.step, ends("loss"), ends("validation_loss"))
+    return Summary(run.output, weights, run.state.step, ends("loss"), ends(VALIDATION))

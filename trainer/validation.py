@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from ..compiler.errors import RunError
+from .canvases import Canvases
 from .loader import Batch, CanvasLoader
 from .order import Numbers
 from .step import Objective, seed_of_batch
@@ -20,32 +22,50 @@ from .step import Objective, seed_of_batch
 _SEED = 0
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Mean masked errors over the held-out samples.
+
+    `loss` is that of the canvases as they are, `other_context` the one when each target stands in
+    the context of another sample: the two are equal as long as nothing was learned of the context.
+    """
+
+    loss: float
+    other_context: float
+
+
 class Validation:
     """Measures a U-Net on the held-out samples `parts` of each dataset, which `loader` gives once.
 
     The n-th of N samples has the timestep in the middle of the n-th of N equal parts of the
-    schedule, so that even a few samples cover it evenly, and noise of its own.
+    schedule, so that even a few samples cover it evenly, and noise of its own. `others` gives the
+    samples whose contexts are lent, in as many batches: see `lenders`.
     """
 
     def __init__(
-        self, loader: CanvasLoader, parts: Sequence[Numbers], accelerator: Accelerator
+        self,
+        loader: CanvasLoader,
+        others: CanvasLoader,
+        parts: Sequence[Numbers],
+        accelerator: Accelerator,
     ) -> None:
-        self._loader, self._parts, self._accelerator = loader, parts, accelerator
+        self._loader, self._others = loader, others
+        self._parts, self._accelerator = parts, accelerator
         self._offsets = np.cumsum([0, *map(len, parts)])
-        self._kept: list[Batch] = []
+        self._kept: list[tuple[Batch, Batch]] = []
 
     @torch.inference_mode()
-    def measure(self, unet: Any, objective: Objective) -> float:
-        """The mean masked error over all held-out samples, on every rank.
+    def measure(self, unet: Any, objective: Objective) -> Measured:
+        """The mean masked errors over all held-out samples, on every rank.
 
         Raises:
             RunError: naming the samples for which it is not finite.
         """
         device = self._accelerator.device
-        total = torch.zeros(1, dtype=torch.float64, device=device)
+        totals = torch.zeros(2, dtype=torch.float64, device=device)
         broken: list[str] = []
         unet.eval()
-        for batch in self._batches():
+        for batch, other in self._batches():
             places = self._places(batch)
             eps = torch.stack([self._noise(batch, place) for place in places]).to(device)
             t = torch.tensor(
@@ -53,10 +73,15 @@ class Validation:
                 device=device,
             )
             with self._accelerator.autocast():
-                errors = objective.errors(unet, batch.to(device), eps, t).double()
-            bad = ~errors.isfinite().cpu().numpy()
+                errors = torch.stack(
+                    [
+                        objective.errors(unet, seen.to(device), eps, t).double()
+                        for seen in (batch, in_context_of(batch, other))
+                    ]
+                )
+            bad = ~errors[0].isfinite().cpu().numpy()
             broken += self._loader.names(batch.dataset, batch.samples[bad])
-            total += errors.sum()
+            totals += errors.sum(dim=1)
         unet.train()
         if names := gather_object(broken):
             raise RunError(
@@ -64,14 +89,15 @@ class Validation:
                 f"{f' and {len(names) - 3} more' if len(names) > 3 else ''}; go on with --resume "
                 "from the last checkpoint, and try a lower learning_rate"
             )
-        total = self._accelerator.reduce(total, "sum")
-        return float(total.item() / self._offsets[-1])
+        totals = self._accelerator.reduce(totals, "sum") / self._offsets[-1]
+        return Measured(*totals.tolist())
 
-    def _batches(self) -> Iterable[Batch]:
+    def _batches(self) -> Iterable[tuple[Batch, Batch]]:
         """The held-out samples; remote ones are kept, or they would fill the cache each time."""
+        pairs: Iterator[tuple[Batch, Batch]] = zip(self._loader, self._others, strict=True)
         if not self._loader.is_remote:
-            return self._loader
-        self._kept = self._kept or list(self._loader)
+            return pairs
+        self._kept = self._kept or list(pairs)
         return self._kept
 
     def _places(self, batch: Batch) -> list[int]:
@@ -83,3 +109,18 @@ class Validation:
     def _noise(batch: Batch, place: int) -> Tensor:
         random = torch.Generator().manual_seed(seed_of_batch(_SEED, place))
         return torch.randn(batch.latents.shape[1:], generator=random)
+
+
+def lenders(datasets: Sequence[Canvases], parts: Sequence[Numbers]) -> list[Numbers]:
+    """The held-out samples anew, so that each comes when the next one of its shape came before."""
+    lending = []
+    for dataset, part in zip(datasets, parts, strict=True):
+        shapes = dataset.samples.shape[part]
+        rolled = [np.roll(part[shapes == shape], 1) for shape in np.unique(shapes)]
+        lending.append(np.concatenate([part[:0], *rolled]))
+    return lending
+
+
+def in_context_of(batch: Batch, other: Batch) -> Batch:
+    """The batch with its own targets, in the contexts of another."""
+    return replace(batch, latents=torch.where(batch.mask.bool(), batch.latents, other.latents))

@@ -18,7 +18,7 @@ METRICS = [
     {"step": 0, "validation_loss": 0.5},
     {"step": 10, "loss": 0.4, "learning_rate": 1e-3},
     {"step": 20, "loss": 0.3, "learning_rate": 1e-3},
-    {"step": 20, "validation_loss": 0.25},
+    {"step": 20, "validation_loss": 0.25, "validation_loss_other_context": 0.75},
 ]
 
 
@@ -78,6 +78,7 @@ def test_the_page_says_how_the_loss_went(tmp_path):
     text = page(tmp_path, task_card())
     assert "Masked training loss: 0.4000 at step 10, 0.3000 at step 20." in text
     assert "Masked validation loss: 0.5000 at step 0, 0.2500 at step 20." in text
+    assert "loss in another sample's context: 0.7500 at step 20, 0.7500 at step 20." in text
     assert f"({CURVE})" in text
 
 

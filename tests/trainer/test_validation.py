@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 
 from onepic.trainer.base import open_base
 from onepic.trainer.canvases import Canvases, open_canvases
-from onepic.trainer.loader import CanvasLoader
+from onepic.trainer.loader import Batch, CanvasLoader
 from onepic.trainer.run import open_accelerator
 from onepic.trainer.settings import Settings
 from onepic.trainer.step import Objective
-from onepic.trainer.validation import Validation
+from onepic.trainer.validation import Measured, Validation, in_context_of, lenders
 
-Measure = Callable[..., float]
+Measure = Callable[..., Measured]
 
 ABAR = torch.linspace(0.999, 0.005, 1000)
 OBJECTIVE = Objective(ABAR, "epsilon")
@@ -50,19 +51,24 @@ def datasets(many_shards: Path, two_shapes: Path) -> list[Canvases]:
 def measure(datasets: list[Canvases], tmp_path: Path) -> Measure:
     """`measure(unet, batch_size)` validates on 7 samples of one dataset and 4 of another."""
 
-    def run(unet: Any, batch_size: int = 4, **settings: Any) -> float:
+    def run(unet: Any, batch_size: int = 4, **settings: Any) -> Measured:
         wanted = Settings.model_validate({"tracker": "none", "precision": "no"} | settings)
         parts = [np.arange(3, 47, 6)[:7], np.array([0, 1, 2, 17])]
-        loader = CanvasLoader(datasets, batch_size, seed=wanted.seed, parts=parts, once=True)
+        loaders = [
+            CanvasLoader(datasets, batch_size, seed=wanted.seed, parts=order, once=True)
+            for order in (parts, lenders(datasets, parts))
+        ]
         accelerator = open_accelerator(wanted, tmp_path)
-        return Validation(loader, parts, accelerator).measure(unet, OBJECTIVE)
+        return Validation(*loaders, parts, accelerator).measure(unet, OBJECTIVE)
 
     return run
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 11])
 def test_the_value_is_the_same_for_any_batch_size(measure: Measure, batch_size):
-    assert measure(Network(), batch_size) == pytest.approx(measure(Network(), 4), rel=1e-6)
+    assert astuple(measure(Network(), batch_size)) == pytest.approx(
+        astuple(measure(Network(), 4)), rel=1e-6
+    )
 
 
 def test_the_value_is_the_same_for_a_real_unet_and_any_batch_size(finished_project, tmp_path):
@@ -70,13 +76,14 @@ def test_the_value_is_the_same_for_a_real_unet_and_any_batch_size(finished_proje
     unet = open_base("miniature", None).load_unet(torch.float32)
     parts = [np.arange(5)]
     accelerator = open_accelerator(Settings(tracker="none", precision="no"), tmp_path)
-    values = [
-        Validation(
-            CanvasLoader([canvases], size, parts=parts, once=True), parts, accelerator
-        ).measure(unet, OBJECTIVE)
-        for size in (1, 2, 5)
-    ]
-    assert values == pytest.approx([values[0]] * 3, rel=1e-6)
+    values = []
+    for size in (1, 2, 5):
+        loaders = [
+            CanvasLoader([canvases], size, parts=order, once=True)
+            for order in (parts, lenders([canvases], parts))
+        ]
+        values.append(astuple(Validation(*loaders, parts, accelerator).measure(unet, OBJECTIVE)))
+    assert values == [pytest.approx(values[0], rel=1e-6)] * 3
 
 
 def test_the_value_does_not_depend_on_the_runs_seed(measure: Measure):
@@ -88,24 +95,30 @@ def test_the_value_is_the_same_every_time(measure: Measure):
     assert measure(network) == measure(network)
 
 
-def test_each_sample_has_noise_of_its_own(measure: Measure):
-    network = Network()
-    measure(network)
-    assert len(network.inputs) == 11
-    noises = {tuple(each.flatten()[:4].tolist()) for each in network.inputs}
-    assert len(noises) == 11
+def test_each_sample_has_noise_of_its_own_in_either_context(measure: Measure, monkeypatch):
+    noises: list[tuple[float, ...]] = []
+    errors = Objective.errors
+
+    def noted(self: Objective, unet: Any, batch: Batch, eps: Tensor, t: Tensor) -> Tensor:
+        noises.extend(tuple(each.flatten()[:4].tolist()) for each in eps)
+        return errors(self, unet, batch, eps, t)
+
+    monkeypatch.setattr(Objective, "errors", noted)
+    measure(Network())
+    assert len(noises) == 2 * 11
+    assert len(set(noises)) == 11
 
 
 def test_timesteps_cover_the_schedule_evenly(measure: Measure):
     network = Network()
     measure(network)
-    assert sorted(network.steps) == [(2 * n + 1) * 1000 // 22 for n in range(11)]
+    assert sorted(network.steps) == sorted([(2 * n + 1) * 1000 // 22 for n in range(11)] * 2)
 
 
 def test_the_value_is_the_mean_over_samples_not_over_batches(measure: Measure):
     alone = measure(Network(), 1)
     together = measure(Network(), 8)
-    assert together == pytest.approx(alone, rel=1e-6)
+    assert together.loss == pytest.approx(alone.loss, rel=1e-6)
 
 
 def test_the_network_is_measured_as_it_is_used_and_left_as_it_is_trained(measure: Measure):
@@ -140,4 +153,40 @@ def test_it_leaves_no_gradients(measure: Measure):
 
 
 def test_in_bfloat16_it_is_nearly_the_same(measure: Measure):
-    assert measure(Network(), precision="bf16") == pytest.approx(measure(Network()), rel=1e-2)
+    half = measure(Network(), precision="bf16")
+    assert astuple(half) == pytest.approx(astuple(measure(Network())), rel=1e-2)
+
+
+class LooksAround(Network):
+    """Adds the mean of what it sees to its answer."""
+
+    def forward(self, x_t: Tensor, t: Tensor, hidden: Tensor, **others: Any) -> tuple[Tensor]:
+        return (x_t * 0.5 + x_t.mean(dim=(1, 2, 3), keepdim=True),)
+
+
+def test_a_network_that_ignores_the_context_does_as_well_in_another(measure: Measure):
+    found = measure(Network())
+    assert found.other_context == found.loss
+    looking = measure(LooksAround())
+    assert looking.other_context != looking.loss
+
+
+def test_a_context_is_lent_by_another_sample_of_the_same_shape(datasets: list[Canvases]):
+    parts = [np.arange(3, 47, 6)[:7], np.array([0, 1, 2, 17])]
+    lent = lenders(datasets, parts)
+    for dataset, part, lender in zip(datasets, parts, lent, strict=True):
+        assert sorted(lender) == sorted(part)
+        shapes = dataset.samples.shape
+        for shape in np.unique(shapes[part]):
+            own, others = (of[shapes[of] == shape] for of in (part, lender))
+            assert (own != others).all() or len(own) == 1
+
+
+def test_only_the_context_is_lent(datasets: list[Canvases]):
+    loader = CanvasLoader([datasets[0]], 2, parts=[np.arange(4)], once=True)
+    batch, other = loader
+    mixed = in_context_of(batch, other)
+    target = batch.mask.bool().expand_as(batch.latents)
+    assert torch.equal(mixed.latents[target], batch.latents[target])
+    assert torch.equal(mixed.latents[~target], other.latents[~target])
+    assert torch.equal(mixed.hidden, batch.hidden)

@@ -56,9 +56,7 @@ def test_the_stamp_says_by_which_version_scenes_are_drawn(stamps_of):
 
 
 def test_an_unknown_column_is_an_error_with_a_suggestion():
-    with pytest.raises(
-        SourceError, match=r"source scenes, images: no column 'edit_msk'.*'edit_mask'"
-    ):
+    with pytest.raises(SourceError, match=r"scenes, images: no column 'edit_msk'.*'edit_mask'"):
         ScenesSource().scan(Columns(("edit_msk",)), Path())
     with pytest.raises(SourceError, match=r"no column 'captoin'; did you mean 'caption'"):
         ScenesSource().scan(Columns(("image",), ("captoin",)), Path())
