@@ -81,7 +81,8 @@ def needs_all(recipe: Recipe, column: str) -> bool:
     """Whether an image must be decoded at full size: masks and changes of geometry ask for it."""
     panels = [name for name, panel in recipe.panels.items() if panel.from_ == column]
     return any(
-        recipe.masks_of(name) or any(step.stage == "geometry" for step in recipe.panels[name].apply)
+        any(mask not in recipe.masks for mask in recipe.masks_of(name))
+        or any(step.stage == "geometry" for step in recipe.panels[name].apply)
         for name in panels
     )
 
@@ -151,6 +152,7 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         masks = {
             column: decode_mask(_mask(draft.row, column), decoded.original_size, column=column)
             for column in recipe.masks_of(name)
+            if not _is_drawn(recipe, draft.row, column)
         }
         picture = Picture(decoded.image, masks, seed_of(recipe.seed, draft.row.key))
         for step in geometry:
@@ -166,11 +168,27 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         image = fit_image(picture.image, size, fit=fit, background=recipe.background)
     if not geometry:
         draft.fitted[panel.from_] = image
+    fitted = {column: fit_mask(mask, size, fit=fit) for column, mask in picture.masks.items()}
+    drawn = {
+        mask: recipe.masks[mask].draw(size, _rng(recipe, draft.row, mask))
+        for mask in recipe.masks_of(name)
+        if mask not in fitted
+    }
     draft.pictures[name] = Picture(
         image=image,
-        masks={c: fit_mask(mask, size, fit=fit) for c, mask in picture.masks.items()},
+        masks=fitted | drawn,
         seed=seed_of(recipe.seed, draft.row.key, name),
     )
+
+
+def _is_drawn(recipe: Recipe, row: Row, mask: str) -> bool:
+    """Whether a mask is the recipe's to draw; one that the row brings goes before."""
+    return mask in recipe.masks and row.values.get(mask) is None
+
+
+def _rng(recipe: Recipe, row: Row, mask: str) -> np.random.Generator:
+    """What a mask is drawn with: alike for all panels of a row."""
+    return np.random.default_rng(seed_of(recipe.seed, row.key, "mask", mask))
 
 
 def _mask(row: Row, column: str) -> str | bytes | Image.Image:

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from .masks import AnyMask
 from .operations import OPERATIONS, Operation, dump_operation, parse_operation
 from .operations.colour import Colour
 from .prompt import PromptTemplate
@@ -139,6 +140,10 @@ class Recipe(Strict):
     )
     source: AnySource = Field(description="Where the rows come from.")
     panels: dict[str, Panel] = Field(min_length=1, description="The panels by name.")
+    masks: dict[str, AnyMask] = Field(
+        default={},
+        description="Masks by name, drawn anew for each row: box, brush, border.",
+    )
     layout: tuple[tuple[str, ...], ...] = Field(
         min_length=1, description="Rows of panel names, as the canvas looks."
     )
@@ -229,6 +234,25 @@ class Recipe(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _check_masks(self) -> Recipe:
+        for name, panel in self.panels.items():
+            for step in panel.apply:
+                drawn = [mask for mask in step.mask_columns() if mask in self.masks]
+                if drawn and step.stage == "geometry":
+                    raise ValueError(
+                        f"panels.{name}: {step.name} works before the panel has its size, and the "
+                        f"mask {drawn[0]!r} is drawn after; give it a mask column of the source"
+                    )
+        used = {mask for name in self.panels for mask in self.masks_of(name)}
+        for mask in self.masks:
+            if mask not in used:
+                raise ValueError(
+                    f"masks.{mask}: nothing uses this mask; name it in the target or in an "
+                    "operation, or remove it"
+                )
+        return self
+
     @property
     def template(self) -> PromptTemplate:
         """The prompt, parsed."""
@@ -245,7 +269,9 @@ class Recipe(Strict):
     def columns(self) -> Columns:
         """Everything that is read from the source."""
         images = [panel.from_ for panel in self.panels.values()]
-        masks = [column for name in self.panels for column in self.masks_of(name)]
+        masks = [
+            mask for name in self.panels for mask in self.masks_of(name) if mask not in self.masks
+        ]
         texts = {field.column: field.default for field in self.template.fields}
         return Columns(
             images=tuple(dict.fromkeys([*images, *masks])),

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from .base import Columns, Row, Source, StampKind, Value
 from .folder import FolderSource
+from .groups import GroupsSource, SequencesSource
 from .huggingface import HuggingFaceSource
 from .infer import infer_source
 from .photos import PhotosSource
@@ -20,7 +21,14 @@ from .table import TableSource
 from .tars import WebDatasetSource
 
 AnySource = Annotated[
-    PhotosSource | ScenesSource | FolderSource | TableSource | HuggingFaceSource | WebDatasetSource,
+    PhotosSource
+    | ScenesSource
+    | FolderSource
+    | TableSource
+    | HuggingFaceSource
+    | WebDatasetSource
+    | GroupsSource
+    | SequencesSource,
     Field(discriminator="kind"),
 ]
 
@@ -28,10 +36,12 @@ __all__ = [
     "AnySource",
     "Columns",
     "FolderSource",
+    "GroupsSource",
     "HuggingFaceSource",
     "PhotosSource",
     "Row",
     "ScenesSource",
+    "SequencesSource",
     "Source",
     "StampKind",
     "TableSource",

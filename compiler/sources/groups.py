@@ -1,0 +1,277 @@
+"""Rows that are put together from several rows of another source: subjects, persons, stories."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations, islice
+from math import comb
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from ..errors import RowError, SourceError
+from .base import Columns, Row, Source, Value
+from .folder import FolderSource
+from .huggingface import HuggingFaceSource
+from .mapped import map_batches
+from .photos import PhotosSource
+from .scenes import ScenesSource
+from .table import TableSource
+from .tars import WebDatasetSource
+
+MemberSource = Annotated[
+    PhotosSource | ScenesSource | FolderSource | TableSource | HuggingFaceSource | WebDatasetSource,
+    Field(discriminator="kind"),
+]
+#: By what groups are told apart unless a column does: the folder of a row's key.
+FOLDER = "folder"
+_ROWS_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A row to be: its key, the numbers of its members by suffix, or why there are none."""
+
+    key: str
+    members: Mapping[str, int]
+    error: str | None = None
+
+
+class JoiningSource(Source):
+    """Reads rows whose columns are those of several members, told apart by a suffix."""
+
+    of: MemberSource = Field(description="Where the members come from: a source of its own.")
+    by: str = Field(
+        default=FOLDER,
+        description="The text column whose equal values make a group; by default the folder in "
+        "which a member's file lies.",
+    )
+
+    def suffixes(self) -> tuple[str, ...]:
+        """What stands behind a column's name for each member."""
+        raise NotImplementedError
+
+    def join(self, name: str, keys: Mapping[int, str]) -> Iterator[Joined]:
+        """The rows of a group, of whose members `keys` has the numbers and keys, in order."""
+        raise NotImplementedError
+
+    def scan(self, columns: Columns, base: Path) -> pa.Table:
+        """List the members, group them and join them; see `Source.scan`."""
+        each = {suffix: _columns_of(columns, suffix, self.suffixes()) for suffix in self.suffixes()}
+        everything = _union(each.values(), () if self.by == FOLDER else (self.by,))
+        members = self.of.scan(everything, base)
+        keys = members["key"].to_pylist()
+        joined = self._joined(self._groups(members, keys), keys)
+        return map_batches(self._schema(members.schema), self._batches(members, joined))
+
+    def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:
+        """Read the members of a slice's rows; see `Source.read`."""
+        whole = rows.filter(pa.compute.is_null(rows["error"]))
+        readers = [self._members(whole, suffix, columns) for suffix in self.suffixes()]
+        for key, error in zip(rows["key"].to_pylist(), rows["error"].to_pylist(), strict=True):
+            if error is not None:
+                yield Row(key, error=RowError("read", error))
+            else:
+                yield Row.reading(key, partial(_merge, [next(reader) for reader in readers]))
+
+    def _members(self, rows: pa.Table, suffix: str, columns: Columns) -> Iterator[tuple[str, Row]]:
+        """The members of one suffix, row by row."""
+        start = f"{suffix}|"
+        names = [name for name in rows.column_names if name.startswith(start)]
+        part = rows.select(names).rename_columns([name.removeprefix(start) for name in names])
+        wanted = _columns_of(columns, suffix, self.suffixes())
+        for row in self.of.read(part, wanted):
+            yield suffix, row
+
+    def _groups(self, members: pa.Table, keys: Sequence[str]) -> dict[str | None, list[int]]:
+        """The members' numbers by group, in the order in which the groups begin."""
+        groups: dict[str | None, list[int]] = {}
+        names: Iterator[str | None]
+        if self.by == FOLDER:
+            names = (key.rpartition("/")[0] for key in keys)
+        else:
+            rows = self.of.read(members, Columns((), (self.by,)))
+            names = (_text(row.values.get(self.by)) for row in rows)
+        for number, name in enumerate(names):
+            groups.setdefault(name, []).append(number)
+        return groups
+
+    def _joined(
+        self, groups: Mapping[str | None, list[int]], keys: Sequence[str]
+    ) -> Iterator[Joined]:
+        for name, numbers in groups.items():
+            if name is None:
+                reason = f"the column {self.by!r}, by which rows are grouped, is empty"
+                yield from (Joined(keys[number], {}, reason) for number in numbers)
+            else:
+                yield from self.join(name, {number: keys[number] for number in numbers})
+
+    def _schema(self, members: pa.Schema) -> pa.Schema:
+        fields = [("key", pa.string()), ("stamp", pa.string()), ("error", pa.string())]
+        for suffix in self.suffixes():
+            fields += [(f"{suffix}|{field.name}", _plain(field.type)) for field in members]
+        return pa.schema(fields)
+
+    def _batches(self, members: pa.Table, joined: Iterator[Joined]) -> Iterator[pa.RecordBatch]:
+        schema = self._schema(members.schema)
+        found = False
+        while chunk := list(islice(joined, _ROWS_AT_ONCE)):
+            found = found or any(row.error is None for row in chunk)
+            parts = {
+                s: _take(members, [row.members.get(s) for row in chunk]) for s in self.suffixes()
+            }
+            stamps = [self._stamp(parts, number) for number in range(len(chunk))]
+            columns = [[row.key for row in chunk], stamps, [row.error for row in chunk]]
+            columns += [part[name] for part in parts.values() for name in members.column_names]
+            yield pa.record_batch(columns, schema=schema)
+        if not found:
+            raise SourceError(
+                f"no group by {self.by!r} has enough members for {len(self.suffixes())} panels; "
+                "name another column in by, or ask for fewer"
+            )
+
+    def _stamp(self, parts: Mapping[str, Mapping[str, Any]], number: int) -> str:
+        """Those of all members, each name with its suffix: ``image=... image.1=...``."""
+        pieces = []
+        for suffix, part in parts.items():
+            for piece in (part["stamp"][number].as_py() or "").split():
+                name, equals, value = piece.partition("=")
+                pieces.append(f"{name}{suffix}{equals}{value}")
+        return " ".join(pieces)
+
+
+class GroupsSource(JoiningSource):
+    """Members of a group as references, and another one as the target: a subject, a person.
+
+    ``image`` is a column of the target, ``image.1``, ``image.2`` … are those of its references,
+    which are never the target itself.
+    """
+
+    kind: Literal["groups"] = "groups"
+    references: int = Field(default=3, ge=1, le=16, description="Members beside the target.")
+    target: Literal["each", "first", "last"] = Field(
+        default="each", description="Which members of a group become targets."
+    )
+    samples: int | Literal["all"] = Field(
+        default=1,
+        description="Choices of references for each target: so many, drawn by `seed`, or `all` "
+        "combinations.",
+    )
+    seed: int = Field(default=0, ge=0, description="Other seeds choose other references.")
+
+    def suffixes(self) -> tuple[str, ...]:
+        """None for the target, numbers for its references."""
+        return ("", *(f".{number}" for number in range(1, self.references + 1)))
+
+    def join(self, name: str, keys: Mapping[int, str]) -> Iterator[Joined]:
+        """Each target with each choice of references; see `JoiningSource.join`."""
+        if len(keys) <= self.references:
+            needed = self.references + 1
+            yield Joined(name, {}, f"the group has {len(keys)} members; {needed} are needed")
+            return
+        numbers = list(keys)
+        targets = {"each": numbers, "first": numbers[:1], "last": numbers[-1:]}[self.target]
+        for target in targets:
+            others = [number for number in numbers if number != target]
+            for count, chosen in enumerate(self._choices(others, keys[target])):
+                members = dict(zip(self.suffixes(), (target, *chosen), strict=True))
+                yield Joined(f"{keys[target]}+{count}", members)
+
+    def _choices(self, others: Sequence[int], key: str) -> Iterator[tuple[int, ...]]:
+        possible = comb(len(others), self.references)
+        if self.samples == "all" or self.samples >= possible:
+            yield from combinations(others, self.references)
+            return
+        digest = hashlib.sha256(f"{self.seed}\0{key}".encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+        seen: set[frozenset[int]] = set()
+        while len(seen) < self.samples:
+            chosen = rng.permutation(len(others))[: self.references].tolist()
+            if frozenset(chosen) not in seen:
+                seen.add(frozenset(chosen))
+                yield tuple(others[number] for number in chosen)
+
+
+class SequencesSource(JoiningSource):
+    """Members of a group in their order: the pictures of a story, the views of an object.
+
+    ``image.1`` is a column of the first, ``image.2`` of the second, and so on.
+    """
+
+    kind: Literal["sequences"] = "sequences"
+    length: int = Field(default=4, ge=2, le=16, description="Members in a row.")
+    step: int | None = Field(
+        default=None, ge=1, description="Members from one row to the next; by default `length`."
+    )
+
+    def suffixes(self) -> tuple[str, ...]:
+        """Numbers from 1."""
+        return tuple(f".{number}" for number in range(1, self.length + 1))
+
+    def join(self, name: str, keys: Mapping[int, str]) -> Iterator[Joined]:
+        """Each run of members; see `JoiningSource.join`."""
+        numbers = list(keys)
+        if len(numbers) < self.length:
+            yield Joined(name, {}, f"the group has {len(keys)} members; {self.length} are needed")
+            return
+        for start in range(0, len(numbers) - self.length + 1, self.step or self.length):
+            part = numbers[start : start + self.length]
+            yield Joined(keys[part[0]], dict(zip(self.suffixes(), part, strict=True)))
+
+
+def _columns_of(columns: Columns, suffix: str, suffixes: Sequence[str]) -> Columns:
+    """What a recipe reads of the members with a suffix, by the names that they have themselves."""
+    others = [other for other in suffixes if other and other != suffix]
+
+    def own(names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(
+            name.removesuffix(suffix)
+            for name in names
+            if name.endswith(suffix) and not any(name.endswith(other) for other in others)
+        )
+
+    return Columns(own(columns.images), own(columns.texts), own(columns.optional_texts))
+
+
+def _union(several: Any, texts: Sequence[str]) -> Columns:
+    """All columns of any member, and `texts`."""
+    parts = list(several)
+
+    def merged(field: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for part in parts for name in getattr(part, field)))
+
+    every = Columns(merged("images"), merged("texts"), merged("optional_texts"))
+    return replace(every, texts=tuple(dict.fromkeys([*every.texts, *texts])))
+
+
+def _merge(members: Sequence[tuple[str, Row]]) -> dict[str, Value]:
+    """The values of all members, each name with its member's suffix."""
+    values: dict[str, Value] = {}
+    for suffix, row in members:
+        if row.error is not None:
+            raise RowError(row.error.stage, f"{row.key}: {row.error.reason}")
+        values |= {f"{name}{suffix}": value for name, value in row.values.items()}
+    return values
+
+
+def _take(members: pa.Table, numbers: Sequence[int | None]) -> dict[str, pa.Array]:
+    """Rows of the members' table, null where there is none."""
+    taken = members.take(pa.array(numbers, pa.int64()))
+    return {
+        name: taken[name].cast(_plain(taken[name].type)).combine_chunks()
+        for name in taken.column_names
+    }
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _text(value: Value) -> str | None:
+    return None if value in (None, "") else str(value)
