@@ -111,7 +111,8 @@ def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> 
     draft = _Draft(row, error=row.error)
     if draft.error is None:
         try:
-            draft.prompt = recipe.template.fill(row.values)
+            seed = seed_of(recipe.seed, row.key, "prompt")
+            draft.prompt = recipe.template.fill(row.values, seed)
             for column in dict.fromkeys(panel.from_ for panel in recipe.panels.values()):
                 at_least = None if column in whole else (layout.width, layout.height)
                 draft.images[column] = _decode(recipe, row, column, at_least)

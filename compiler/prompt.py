@@ -53,19 +53,21 @@ class PromptTemplate:
         """The columns that the template names, in order."""
         return tuple(part for part in self.parts if isinstance(part, PromptField))
 
-    def fill(self, values: Mapping[str, object]) -> str:
-        """The prompt of a row.
+    def fill(self, values: Mapping[str, object], seed: int = 0) -> str:
+        """The prompt of a row; of a column with several texts, `seed` says which one is taken.
 
         Raises:
             RowError: when the row has no text for a field that has no default.
         """
         return "".join(
-            part if isinstance(part, str) else _text(part, values) for part in self.parts
+            part if isinstance(part, str) else _text(part, values, seed) for part in self.parts
         ).strip()
 
 
-def _text(field: PromptField, values: Mapping[str, object]) -> str:
+def _text(field: PromptField, values: Mapping[str, object], seed: int) -> str:
     value = values.get(field.column)
+    if isinstance(value, tuple):
+        value = value[seed % len(value)] if value else None
     text = "" if value is None else " ".join(str(value).split())
     if text:
         return text

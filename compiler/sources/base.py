@@ -16,7 +16,8 @@ from ..strict import Strict, suggest
 
 #: An image column holds a path or URL (str), an encoded file (bytes) or a decoded image.
 ImageValue = str | bytes | Image.Image
-Value = ImageValue | int | float | bool | None
+#: A text column holds a single value, or several texts of which each sample gets one.
+Value = ImageValue | int | float | bool | tuple[str, ...] | None
 StampKind = Literal["stat", "checksum"]
 
 

@@ -10,6 +10,9 @@ from ..errors import RowError
 from .base import Columns, StampKind, Value
 from .places import file_stamp, inside, is_url, short_sha256
 
+#: Between several texts where a list of rows has one string for each cell.
+SEVERAL = "\x1e"
+
 
 def image_cell(value: Any, folder: str, column: str) -> str | bytes:
     """An image cell as bytes or as a place; relative paths lie in `folder`.
@@ -28,16 +31,25 @@ def image_cell(value: Any, folder: str, column: str) -> str | bytes:
     raise RowError("read", f"the column {column!r} holds {found}; expected a path or bytes")
 
 
+def are_texts(values: Sequence[Any]) -> bool:
+    """Whether a list is one of texts, some of which may be missing."""
+    return all(text is None or isinstance(text, str) for text in values)
+
+
 def text_cell(value: Any, column: str) -> Value:
-    """A cell that can fill a prompt.
+    """A cell that can fill a prompt: a single value, or a list of texts.
 
     Raises:
-        RowError: when it is a list or anything else that is not a single value.
+        RowError: when it is anything else.
     """
+    if isinstance(value, str) and SEVERAL in value:
+        return tuple(value.split(SEVERAL))
     if value is None or isinstance(value, str | int | float | bool):
         return value
+    if isinstance(value, list) and are_texts(value):
+        return tuple(text for text in value if text)
     found = f"{type(value).__name__} {value!r:.40}"
-    raise RowError("read", f"the column {column!r} holds {found}; expected a single text")
+    raise RowError("read", f"the column {column!r} holds {found}; expected a text or several")
 
 
 def values_of_cells(cells: Mapping[str, Any], columns: Columns, folder: str) -> dict[str, Value]:

@@ -13,6 +13,7 @@ from pyarrow import csv
 
 from ..errors import SourceError
 from .base import Columns
+from .cells import SEVERAL, are_texts
 from .places import open_place, reason_of, suffix_of
 
 Cells = list[str | None]
@@ -111,13 +112,16 @@ def _batch_of_objects(rows: list[dict[str, Any]], columns: Columns, key: str | N
 
 def _problem(row: dict[str, Any], names: Iterable[str]) -> str | None:
     for name in names:
-        if isinstance(row.get(name), list | dict):
-            found = f"{type(row[name]).__name__} {row[name]!r:.40}"
-            return f"the column {name!r} holds {found}; expected a single text"
+        value = row.get(name)
+        if isinstance(value, dict) or (isinstance(value, list) and not are_texts(value)):
+            found = f"{type(value).__name__} {value!r:.40}"
+            return f"the column {name!r} holds {found}; expected a text or several"
     return None
 
 
 def _text(value: Any) -> str | None:
+    if isinstance(value, list) and are_texts(value):
+        value = SEVERAL.join(text for text in value if text) or None
     if value is None or isinstance(value, list | dict):
         return None
     text = value if isinstance(value, str) else json.dumps(value)

@@ -124,3 +124,17 @@ def test_a_template_that_was_read_can_be_written_again(template: str) -> None:
     )
     values = {field.column: "x" for field in parsed.fields}
     assert PromptTemplate.parse(written).fill(values) == parsed.fill(values)
+
+
+def test_of_several_texts_the_seed_takes_one() -> None:
+    template = PromptTemplate.parse("look: {caption}")
+    texts = ("a cat", "a tabby", "an animal")
+    taken = {template.fill({"caption": texts}, seed) for seed in range(30)}
+    assert taken == {f"look: {text}" for text in texts}
+    assert template.fill({"caption": texts}, 7) == template.fill({"caption": texts}, 7)
+
+
+def test_no_text_among_several_takes_the_default() -> None:
+    assert filled("{caption|nothing}", caption=()) == "nothing"
+    with pytest.raises(RowError, match="column 'caption' is empty"):
+        filled("{caption}", caption=())

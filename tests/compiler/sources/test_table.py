@@ -170,8 +170,16 @@ def test_a_line_that_is_no_object_is_named(tmp_path, rows_of, line):
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
-def test_a_list_where_a_text_should_be_rejects_its_row(tmp_path, rows_of, suffix):
-    source = write_table(tmp_path / f"t.{suffix}", [{"image": "a.png", "caption": ["a", "b"]}])
+def test_several_captions_come_as_several(tmp_path, rows_of, suffix):
+    rows = [{"image": "a.png", "caption": ["a cat", "a tabby"]}, {"image": "b.png", "caption": []}]
+    several, none = rows_of(write_table(tmp_path / f"t.{suffix}", rows), texts=("caption",))
+    assert several.values["caption"] == ("a cat", "a tabby")
+    assert not none.values["caption"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_list_of_numbers_where_a_text_should_be_rejects_its_row(tmp_path, rows_of, suffix):
+    source = write_table(tmp_path / f"t.{suffix}", [{"image": "a.png", "caption": [1, 2]}])
     (row,) = rows_of(source, texts=("caption",))
     assert "'caption' holds list" in row.error.reason
 
