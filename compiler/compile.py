@@ -31,12 +31,12 @@ from .files import (
 from .fingerprint import Checksums, differences, fingerprint_parts
 from .index import Rejection, ShardHeader, read_header
 from .info import count, describe, library_versions
-from .layout import Layout
+from .layout import Box, Layout
 from .lock import locked
 from .model import Model, open_model
 from .null_prompt import write_null_prompt
 from .plan import Outdated, Plan, outdated_shards, remove_surplus, surplus_shards
-from .preview import write_sheet
+from .preview import Preview, write_sheet
 from .recipe import PanelSize, Recipe
 from .report import Report, Silent
 from .shard import Progress
@@ -280,9 +280,15 @@ def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, int], tuple[Rej
     dataset = open_dataset(plan.output)
     first = [dataset[number] for number in range(min(SHEET, len(dataset)))]
     if first:
-        previews = [(sample.preview, sample.prompt) for sample in first]
-        targets = plan.recipe.target.panels
-        write_sheet(plan.output / CANVASES, previews, plan.layout, targets)
+        previews = [
+            Preview(
+                sample.preview,
+                sample.prompt,
+                [Box(*numbers) for numbers in sample.metadata["target_boxes"]],
+            )
+            for sample in first
+        ]
+        write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
     return info["totals"], rejected
 
 

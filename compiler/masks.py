@@ -131,7 +131,8 @@ def parse_mask(value: object) -> DrawnMask:
     """
     if isinstance(value, DrawnMask):
         return value
-    name, options = value, {}
+    name: Any = value
+    options: Any = {}
     if isinstance(value, dict) and len(value) == 1:
         name, options = next(iter(value.items()))
     if not isinstance(name, str) or not isinstance(options or {}, dict):

@@ -23,8 +23,9 @@ from .sources import Row
 class PreparedRow:
     """The panels of one row at their final size, and what is known of where they come from.
 
-    `panels` are uint8 [height, width, 3] by name; `narrowed` is bool [height, width], the part of
-    the target panel that is learned, or None for all of it. `original_sizes` (width, height) and
+    `panels` are uint8 [height, width, 3] by name, `targets` the names of those that are learned;
+    `narrowed` is bool [height, width], the part of the target panel that is
+    learned, or None for all of it. `original_sizes` (width, height) and
     `crops` (left, top, right, bottom) are in px of the row's images, by panel; a crop is None
     where an operation changed the geometry before.
     """
@@ -32,6 +33,7 @@ class PreparedRow:
     key: str
     prompt: str
     panels: Mapping[str, NDArray[np.uint8]]
+    targets: tuple[str, ...]
     narrowed: NDArray[np.bool_] | None
     original_sizes: Mapping[str, tuple[int, int]]
     crops: Mapping[str, tuple[float, float, float, float] | None]
@@ -243,9 +245,21 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
         key=draft.row.key,
         prompt=draft.prompt,
         panels={name: np.asarray(picture.image) for name, picture in draft.pictures.items()},
+        targets=_targets(recipe, draft.row.key),
         narrowed=narrowed,
         original_sizes={
             name: draft.images[panel.from_].original_size for name, panel in recipe.panels.items()
         },
         crops=draft.crops,
     )
+
+
+def _targets(recipe: Recipe, key: str) -> tuple[str, ...]:
+    """The target panels of a row: all of the recipe's, or as many as it lets draw."""
+    panels, choose = recipe.target.panels, recipe.target.choose
+    if choose is None:
+        return panels
+    rng = np.random.default_rng(seed_of(recipe.seed, key, "target"))
+    count = int(rng.integers(choose[0], choose[1] + 1))
+    chosen = set(rng.permutation(len(panels))[:count].tolist())
+    return tuple(name for number, name in enumerate(panels) if number in chosen)

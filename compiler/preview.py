@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from .files import write_whole
-from .layout import Box, Layout
+from .layout import Box
 
 #: px of a preview's longer side
 PREVIEW_SIDE = 384
@@ -28,11 +29,18 @@ def encode_preview(canvas: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def write_sheet(
-    path: Path, previews: Sequence[tuple[bytes, str]], layout: Layout, targets: Sequence[str]
-) -> None:
-    """A contact sheet of previews, each with its prompt below and a frame around its target."""
-    images = [Image.open(io.BytesIO(data)).convert("RGB") for data, _ in previews]
+@dataclass(frozen=True)
+class Preview:
+    """What a contact sheet shows of a sample; `targets` are in px of the canvas."""
+
+    picture: bytes
+    prompt: str
+    targets: Sequence[Box]
+
+
+def write_sheet(path: Path, previews: Sequence[Preview], canvas_width: int) -> None:
+    """A contact sheet of previews, each with its prompt below and frames around its targets."""
+    images = [Image.open(io.BytesIO(preview.picture)).convert("RGB") for preview in previews]
     width, height = images[0].size
     columns = min(_COLUMNS, len(images))
     rows = -(-len(images) // columns)
@@ -41,14 +49,16 @@ def write_sheet(
         (columns * (width + _GAP) + _GAP, rows * (height + _CAPTION + _GAP) + _GAP),
         (255, 255, 255),
     )
-    boxes = [box for target in targets for box in layout.boxes(target)]
-    scale = width / layout.canvas_size[0]
-    for number, (image, (_, prompt)) in enumerate(zip(images, previews, strict=True)):
+    scale = width / canvas_width
+    for number, (image, preview) in enumerate(zip(images, previews, strict=True)):
         left = _GAP + number % columns * (width + _GAP)
         top = _GAP + number // columns * (height + _CAPTION + _GAP)
-        sheet.paste(_framed(image, boxes, scale), (left, top))
+        sheet.paste(_framed(image, preview.targets, scale), (left, top))
         ImageDraw.Draw(sheet).text(
-            (left, top + height + 4), _shortened(prompt, width), fill=(60, 60, 60), font=_font()
+            (left, top + height + 4),
+            _shortened(preview.prompt, width),
+            fill=(60, 60, 60),
+            font=_font(),
         )
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")

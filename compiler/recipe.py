@@ -15,6 +15,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -103,6 +104,29 @@ class Target(Strict):
         default=None,
         description="A mask column that narrows the target: only where it is white is learned.",
     )
+    choose: tuple[int, int] | None = Field(
+        default=None,
+        description="The least and the greatest number of the panels that are the target of a row; "
+        "which ones is drawn anew for each. By default all are, always.",
+    )
+
+    @field_validator("choose", mode="before")
+    @classmethod
+    def _read_number(cls, value: Any) -> Any:
+        return (value, value) if isinstance(value, int) else value
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> Target:
+        if self.choose is not None:
+            least, most = self.choose
+            if not 1 <= least <= most <= len(self.panels):
+                raise ValueError(
+                    f"choose: {least} to {most} of {len(self.panels)} panels; expected two rising "
+                    f"numbers from 1 to {len(self.panels)}"
+                )
+            if self.mask is not None:
+                raise ValueError("choose: a mask narrows a fixed panel; remove one of the two")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -125,6 +149,25 @@ _TARGET_SCHEMA = {
             "type": "object",
             "properties": {"panel": {"type": "string"}, "mask": {"type": "string"}},
             "required": ["panel"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {
+                "panels": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                "choose": {
+                    "anyOf": [
+                        {"type": "integer", "minimum": 1},
+                        {
+                            "type": "array",
+                            "items": {"type": "integer"},
+                            "minItems": 2,
+                            "maxItems": 2,
+                        },
+                    ]
+                },
+            },
+            "required": ["panels", "choose"],
             "additionalProperties": False,
         },
     ]
@@ -218,7 +261,8 @@ class Recipe(Strict):
                     f"target: panel {name!r} is there {names.count(name)} times; the layout must "
                     "show a target exactly once"
                 )
-        if len(names) == len(self.target.panels):
+        most = self.target.choose[1] if self.target.choose else len(self.target.panels)
+        if len(names) == most:
             raise ValueError("target: every panel is a target; leave at least one as context")
         if self.target.mask is not None and len(self.target.panels) > 1:
             raise ValueError("target: a mask narrows one panel; give a single panel")

@@ -179,11 +179,11 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
                 else:
                     waiting.append(_enqueue(job.layout, queue, number, stamp, outcome))
             while waiting and all(queue.is_ready(d) for d in waiting[0].digests.values()):
-                _write(job, recipe, queue, writer, rejected, waiting.popleft())
+                _write(job, queue, writer, rejected, waiting.popleft())
             yield Progress(job.number, len(chunk))
         queue.send()
         while waiting:
-            _write(job, recipe, queue, writer, rejected, waiting.popleft())
+            _write(job, queue, writer, rejected, waiting.popleft())
         embeddings = encoder.prompts(writer.prompts).result() if writer.samples else None
         panels = writer.samples * len(list(job.layout.cells())), queue.distinct
         rejected.sort(key=lambda rejection: rejection.key)
@@ -217,7 +217,6 @@ def _enqueue(
 
 def _write(
     job: ShardJob,
-    recipe: Recipe,
     queue: PanelQueue,
     writer: ShardWriter,
     rejected: list[Rejection],
@@ -239,14 +238,14 @@ def _write(
             stamp=waiting.stamp,
             prompt=row.prompt,
             latents=assemble_latents(job.layout, finite),
-            mask=target_mask(job.layout, recipe.target.panels, row.narrowed),
+            mask=target_mask(job.layout, row.targets, row.narrowed),
             preview=waiting.preview,
-            metadata=_metadata(job.layout, recipe, row),
+            metadata=_metadata(job.layout, row),
         )
     )
 
 
-def _metadata(layout: Layout, recipe: Recipe, row: PreparedRow) -> dict[str, Any]:
+def _metadata(layout: Layout, row: PreparedRow) -> dict[str, Any]:
     """A sample's JSON; boxes are [left, top, width, height] in px of the canvas."""
     panels = {
         name: {
@@ -256,7 +255,7 @@ def _metadata(layout: Layout, recipe: Recipe, row: PreparedRow) -> dict[str, Any
         }
         for name, crop in ((name, row.crops[name]) for name in layout.panels)
     }
-    targets = [box.as_list() for name in recipe.target.panels for box in layout.boxes(name)]
+    targets = [box.as_list() for name in row.targets for box in layout.boxes(name)]
     return {
         "source": row.key,
         "canvas_size": list(layout.canvas_size),

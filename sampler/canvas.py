@@ -73,6 +73,7 @@ def make_canvas(
     Raises:
         TaskError: when an image is missing, unknown or unusable, or a value is missing.
     """
+    task = task.filling(images)
     check_inputs(task, images)
     layout, recipe = task.layout(panel_size), _context_recipe(task, prompt)
     given = {name: str(i) if isinstance(i, PathLike) else i for name, i in images.items()}

@@ -30,7 +30,7 @@ from .request import (
     was_made,
 )
 from .sheet import contact_sheet
-from .table import TableRow, read_table, write_results
+from .table import TableRow, columns_of, read_table, write_results
 from .task import Task, open_task
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _sample(request: Request, count: int, output: Path, canvas: bool) -> None:
     """One canvas, filled once or several times."""
     if output.suffix.lower() != ".png" or output.is_dir():
         raise TaskError(f"--output {output}: expected a file that ends with .png")
-    task = _task(request)
+    task = _task(request).filling(request.images)
     began = time.monotonic()
     _check_values(task, request)
     known = _canvas(task, request)
@@ -214,6 +214,7 @@ def _sample_table(request: Request, table: Path, folder: Path, canvas: bool) -> 
     if folder.suffix.lower() == ".png":
         raise TaskError(f"--output {folder}: with --table expected a folder")
     task = _task(request)
+    task = task.filling(columns_of(table)) if task.recipe.target.choose else task
     _check_values(task, request)
     wanted = {row.name: _of_row(task, request, row) for row in read_table(table, task.inputs)}
     files = {name: _files(task, folder / f"{name}.png", canvas) for name in wanted}

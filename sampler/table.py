@@ -26,6 +26,15 @@ class TableRow:
     values: dict[str, str]
 
 
+def columns_of(path: Path) -> Sequence[str]:
+    """The columns of a CSV.
+
+    Raises:
+        TaskError: naming the file.
+    """
+    return _read(path)[0]
+
+
 def read_table(path: Path, inputs: Sequence[str]) -> list[TableRow]:
     """The rows of a CSV; relative paths are relative to its folder.
 
@@ -34,19 +43,24 @@ def read_table(path: Path, inputs: Sequence[str]) -> list[TableRow]:
     Raises:
         TaskError: naming the file, and the column or the row.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            columns = reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TaskError(f"{path}: cannot be read as CSV: {error}") from error
+    columns, rows = _read(path)
     for name in inputs:
         if name not in columns:
             raise TaskError(f"{path}: no column {name!r}; {suggest(name, columns)}")
     if not rows:
         raise TaskError(f"{path}: has no rows")
     return list(_named(path, rows, inputs))
+
+
+def _read(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
+    """The columns and the rows."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            return reader.fieldnames or [], rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TaskError(f"{path}: cannot be read as CSV: {error}") from error
 
 
 def _named(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,31 @@ class Task:
         data = self.recipe.model_dump(by_alias=True)
         data["layout"] = tuple(map(tuple, rows))
         data["panels"] = {name: data["panels"][name] for name in dict.fromkeys(shown)}
-        data["target"]["panels"] = targets
+        data["target"] |= {"panels": targets, "choose": None}
         data["align"] = ()
         try:
             return replace(self, recipe=Recipe.model_validate(data))
         except ValidationError as error:
             reasons = "; ".join(problem["msg"] for problem in error.errors())
             raise TaskError(f"task {self.name}: {reasons.removeprefix('Value error, ')}") from error
+
+    def filling(self, given: Collection[str]) -> Task:
+        """The same task, where targets were drawn for each sample, with those that are not given.
+
+        Raises:
+            TaskError: when nothing is left to fill, or nothing is given.
+        """
+        if self.recipe.target.choose is None:
+            return self
+        targets = tuple(name for name in self.targets if name not in given)
+        shown = {name for row in self.recipe.layout for name in row}
+        if not targets or set(targets) == shown:
+            raise TaskError(
+                f"task {self.name}: give images of some of {', '.join(self.targets)}; those that "
+                "are left out are filled"
+            )
+        target = self.recipe.target.model_copy(update={"panels": targets, "choose": None})
+        return replace(self, recipe=self.recipe.model_copy(update={"target": target}))
 
     def layout(self, size: tuple[int, int] | None = None) -> Layout:
         """The canvas with panels of `size` (width, height) px, by default those of training.

@@ -193,7 +193,9 @@ def _next(run: Path) -> str:
     recipe = task["recipe"]
     shown = dict.fromkeys(panel for row in recipe["layout"] for panel in row)
     context = [panel for panel in shown if panel not in recipe["target"]["panels"]]
-    words = ["onepic-sample", str(run), *(f"--image {panel}=FILE" for panel in context)]
+    # Where targets are drawn for each sample, every panel can be one: show how to give the first.
+    given = context or list(shown)[:1]
+    words = ["onepic-sample", str(run), *(f"--image {panel}=FILE" for panel in given)]
     return " ".join([*words, f"--task {name}"] if len(tasks) > 1 else words)
 
 

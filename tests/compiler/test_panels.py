@@ -365,3 +365,30 @@ def test_a_seed_is_the_same_in_every_version_and_knows_its_parts_apart() -> None
     assert (
         len({seed_of(*parts) for parts in [("a", "bc"), ("ab", "c"), ("abc",), ("c", "ab")]}) == 4
     )
+
+
+STORY = {"one": {}, "two": {}, "three": {}}
+
+
+def story(*keys: str, **target: Any) -> list[PreparedRow]:
+    rows = [Row(key, {"image": Image.new("RGB", (32, 32))}) for key in keys]
+    return prepared(STORY, *rows, target={"panels": list(STORY), **target}, seed=3)
+
+
+def test_targets_can_be_drawn_anew_for_each_row():
+    keys = [str(number) for number in range(60)]
+    rows = story(*keys, choose=[1, 2])
+    drawn = {row.targets for row in rows}
+    assert {len(targets) for targets in drawn} == {1, 2}
+    assert len(drawn) == 3 + 3
+    assert [row.targets for row in story(*keys, choose=[1, 2])] == [row.targets for row in rows]
+
+
+def test_targets_that_are_drawn_do_not_depend_on_the_rows_around():
+    alone = {key: story(key, choose=1)[0].targets for key in "abc"}
+    assert {row.key: row.targets for row in story(*"cba", choose=1)} == alone
+
+
+def test_without_a_choice_all_targets_are_learned():
+    (row,) = prepared(TWO, Row("a", {"image": Image.new("RGB", (32, 32))}))
+    assert row.targets == ("colour",)

@@ -16,6 +16,7 @@ from PIL import Image
 from onepic.compiler.layout import Layout
 from onepic.compiler.preview import (
     PREVIEW_SIDE,
+    Preview,
     _font,
     _shortened,
     encode_preview,
@@ -41,7 +42,9 @@ def sheet_of(
     folder: Path, *previews: tuple[bytes, str], targets: tuple[str, ...] = ("colour",)
 ) -> NDArray[np.uint8]:
     """The pixels of a contact sheet, uint8 [H, W, 3]."""
-    write_sheet(folder / "canvases.png", previews, LAYOUT, targets)
+    boxes = [box for target in targets for box in LAYOUT.boxes(target)]
+    shown = [Preview(picture, prompt, boxes) for picture, prompt in previews]
+    write_sheet(folder / "canvases.png", shown, LAYOUT.canvas_size[0])
     with Image.open(folder / "canvases.png") as image:
         assert (image.format, image.mode) == ("PNG", "RGB")
         return np.asarray(image)
@@ -117,7 +120,7 @@ def test_a_frame_stands_around_each_target_and_nothing_else(tmp_path: Path, prev
 def test_a_smaller_preview_has_its_frame_at_the_same_place(tmp_path: Path) -> None:
     layout = Layout((("a", "b", "c"), ("d", "e", "f")), width=512, height=256, factor=8)
     preview = encode_preview(np.zeros((512, 1536, 3), np.uint8))
-    write_sheet(tmp_path / "canvases.png", [(preview, "")], layout, ["e"])
+    write_sheet(tmp_path / "canvases.png", [Preview(preview, "", layout.boxes("e"))], 1536)
     with Image.open(tmp_path / "canvases.png") as sheet:
         rows, columns = np.nonzero(is_colour(np.asarray(sheet), ORANGE))
     assert (rows.min(), rows.max() + 1) == (12 + 64, 12 + 128)
@@ -155,8 +158,7 @@ def test_a_text_is_cut_where_it_is_too_long_and_only_there(text: str, width: int
 
 
 def test_a_sheet_of_very_narrow_canvases_can_be_written(tmp_path: Path) -> None:
-    layout = Layout((("a",),) * 64, width=8, height=64, factor=8)
     preview = encode_preview(np.zeros((4096, 8, 3), np.uint8))
-    write_sheet(tmp_path / "canvases.png", [(preview, "a prompt")], layout, [])
+    write_sheet(tmp_path / "canvases.png", [Preview(preview, "a prompt", [])], 8)
     with Image.open(tmp_path / "canvases.png") as sheet:
         assert sheet.size == (12 + 1 + 12, 12 + 384 + 22 + 12)

@@ -293,3 +293,35 @@ def test_a_misspelt_key_is_an_error_by_the_schema_too(case: Any) -> None:
 @pytest.mark.parametrize("step", ["grayscal", {"canny": {"lo": 3}}, {"cany": {}}, {"canny": 3}])
 def test_a_misspelt_operation_is_an_error_by_the_schema_too(step: Any) -> None:
     assert schema_errors(panels=panels("grey", "colour", apply=[step]))
+
+
+FOUR = {
+    "panels": panels("a", "b", "c", "d"),
+    "layout": [["a", "b"], ["c", "d"]],
+}
+
+
+def choosing(choose: Any, **more: Any) -> dict[str, Any]:
+    return FOUR | {"target": {"panels": ["a", "b", "c", "d"], "choose": choose} | more}
+
+
+def test_targets_may_be_all_panels_where_only_some_are_drawn() -> None:
+    assert recipe(**choosing([1, 3])).target.choose == (1, 3)
+    assert recipe(**choosing(2)).target.choose == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("choose", "message"),
+    [
+        ([1, 4], "leave at least one as context"),
+        ([0, 2], "two rising numbers from 1 to 4"),
+        ([3, 2], "two rising numbers from 1 to 4"),
+        ([1, 5], "two rising numbers from 1 to 4"),
+    ],
+)
+def test_a_choice_of_targets_that_cannot_be_drawn_is_refused(choose: Any, message: str) -> None:
+    assert message in refusal(**choosing(choose))
+
+
+def test_a_mask_and_a_choice_of_targets_exclude_each_other() -> None:
+    assert "remove one of the two" in refusal(**choosing(1, mask="m"))

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from onepic.compiler.errors import TaskError
 from onepic.compiler.layout import Layout
 from onepic.sampler import Task, open_task
+from onepic.sampler.canvas import make_canvas
 
 WriteCard = Callable[..., Path]
 ChangeCard = Callable[..., Path]
@@ -234,3 +236,32 @@ class TestArranging:
     def test_a_grid_that_no_recipe_could_have_is_refused(self, colours, rows, message) -> None:
         with pytest.raises(TaskError, match=message):
             colours.arranged(rows)
+
+
+class TestDrawnTargets:
+    """A story: any of its panels may have been the target."""
+
+    @pytest.fixture
+    def story(self, task_of) -> Task:
+        panels = {name: {"from": "image"} for name in ("one", "two", "three")}
+        target = {"panels": list(panels), "choose": [1, 2]}
+        return task_of(panels=panels, layout=[list(panels)], target=target)
+
+    def test_what_is_given_is_context_and_the_rest_is_filled(self, story):
+        task = story.filling({"one": "one.png"})
+        assert task.inputs == ("one",)
+        assert task.targets == ("two", "three")
+
+    @pytest.mark.parametrize("given", [(), ("one", "two", "three")])
+    def test_something_must_be_given_and_something_left_out(self, story, given):
+        with pytest.raises(TaskError, match="give images of some of one, two, three"):
+            story.filling(given)
+
+    def test_a_canvas_is_made_of_what_is_given(self, story):
+        canvas = make_canvas(story, {"two": Image.new("RGB", (64, 64))}, {})
+        assert canvas.targets == ("one", "three")
+        assert list(canvas.panels) == ["two"]
+        assert canvas.mask[0, 0].tolist() == [1] * 8 + [0] * 8 + [1] * 8
+
+    def test_a_task_of_fixed_targets_stays_as_it_is(self, colours):
+        assert colours.filling({"grey": "grey.png"}) is colours
