@@ -1,7 +1,7 @@
 """Where the rows come from: photographs, scenes, folders, tables, Hub datasets, WebDataset tars.
 
-A source is found by its ``kind``. `base` says what each offers; `infer` reads the short form that
-commands take.
+A source is found by its ``kind``. `base` says what each offers; `presets` know the layouts of
+published datasets; `infer` reads the short form that commands take.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from .groups import GroupsSource, SequencesSource
 from .huggingface import HuggingFaceSource
 from .infer import infer_source
 from .photos import PhotosSource
+from .presets import DreamBenchSource, DressCodeSource, MagicBrushSource, VitonHDSource
 from .scenes import ScenesSource
 from .table import TableSource
 from .tars import WebDatasetSource
@@ -27,6 +28,10 @@ AnySource = Annotated[
     | TableSource
     | HuggingFaceSource
     | WebDatasetSource
+    | VitonHDSource
+    | DressCodeSource
+    | MagicBrushSource
+    | DreamBenchSource
     | GroupsSource
     | SequencesSource,
     Field(discriminator="kind"),
@@ -35,9 +40,12 @@ AnySource = Annotated[
 __all__ = [
     "AnySource",
     "Columns",
+    "DreamBenchSource",
+    "DressCodeSource",
     "FolderSource",
     "GroupsSource",
     "HuggingFaceSource",
+    "MagicBrushSource",
     "PhotosSource",
     "Row",
     "ScenesSource",
@@ -46,6 +54,7 @@ __all__ = [
     "StampKind",
     "TableSource",
     "Value",
+    "VitonHDSource",
     "WebDatasetSource",
     "infer_source",
 ]

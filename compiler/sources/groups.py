@@ -21,12 +21,20 @@ from .folder import FolderSource
 from .huggingface import HuggingFaceSource
 from .mapped import map_batches
 from .photos import PhotosSource
+from .presets import DreamBenchSource, MagicBrushSource
 from .scenes import ScenesSource
 from .table import TableSource
 from .tars import WebDatasetSource
 
 MemberSource = Annotated[
-    PhotosSource | ScenesSource | FolderSource | TableSource | HuggingFaceSource | WebDatasetSource,
+    PhotosSource
+    | ScenesSource
+    | FolderSource
+    | TableSource
+    | HuggingFaceSource
+    | WebDatasetSource
+    | MagicBrushSource
+    | DreamBenchSource,
     Field(discriminator="kind"),
 ]
 #: By what groups are told apart unless a column does: the folder of a row's key.

@@ -26,8 +26,8 @@ def test_a_shipped_recipe_compiles_without_a_rejected_row(path: Path, tmp_path: 
     for sample in open_dataset(tmp_path / "data"):
         assert sample.latents.shape == (4, 4 * rows, 4 * columns)
         share = float(np.mean(sample.mask))
-        assert 0 < share <= max(recipe.target.choose or [len(recipe.target.panels)]) / (
-            rows * columns
+        assert (
+            0 < share <= max(recipe.target.choose or [len(recipe.target.panels)]) / (rows * columns)
         )
 
 
