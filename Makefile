@@ -14,10 +14,11 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(READY)  ## set everything up, compile the bundled photographs and train on them
-	$(BIN)/onepic-compile recipes/colorization.yaml
-	$(BIN)/onepic-train data/colorization --output runs/colorization --steps 200 \
-		--set gradient_checkpointing=false --pictures 3 --resume
+demo: $(READY)  ## set everything up, teach the bundled model to colorize, and draw what it learned
+	$(BIN)/onepic-compile recipes/colorization.yaml --output data/demo --source scenes \
+		--set source.size=128 --panel-size 128x128
+	$(BIN)/onepic-train data/demo --output runs/demo --config miniature/demo.yaml --pictures 4 --resume
+	$(BIN)/python -m onepic.miniature.demo runs/demo
 
 test: $(READY)  ## set everything up and run the tests
 	$(BIN)/pytest
@@ -40,6 +41,8 @@ bench: $(READY)  ## measure the hot paths
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/sample.py
+	$(BIN)/python benchmarks/learning.py
+	$(BIN)/python benchmarks/controlnet.py
 
 schema: $(READY)  ## write the JSON Schema of recipes anew
 	$(BIN)/onepic-compile --schema > recipes/recipe.schema.json

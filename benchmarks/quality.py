@@ -26,10 +26,14 @@ def ssim(made: Pixels, truth: Pixels) -> float:
     return float(structural_similarity(truth, made, channel_axis=2))
 
 
-def colour_error(made: Pixels, truth: Pixels) -> float:
-    """The mean CIEDE2000 distance after a blur, so that it tells of colours and not of detail."""
-    labs = [rgb2lab(cv2.GaussianBlur(pixels, (0, 0), 4)) for pixels in (made, truth)]
-    return float(deltaE_ciede2000(*labs).mean())
+def colour_error(made: Pixels, truth: Pixels, where: NDArray[np.bool_] | None = None) -> float:
+    """The mean CIEDE2000 distance after a blur, so that it tells of colours and not of detail.
+
+    `where`, bool [H, W], is the part that counts; by default everything does.
+    """
+    labs = [rgb2lab(cv2.GaussianBlur(pixels, (0, 0), 2)) for pixels in (made, truth)]
+    distances = deltaE_ciede2000(*labs)
+    return float((distances if where is None else distances[where]).mean())
 
 
 def edge_agreement(made: Pixels, truth: Pixels) -> float:

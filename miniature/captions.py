@@ -58,6 +58,7 @@ TEMPLATES = (
 #: how the captions of line drawings, maps and sheets of several pictures begin
 SHEETS = (
     "two views of three views of four views of",
+    "two prints of three prints of four prints of",
     "before and after: two pictures: three pictures: four pictures:",
     "a line drawing of the depth of the segments of a black and white photograph of",
 )

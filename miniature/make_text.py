@@ -1,9 +1,9 @@
-"""Make the text half of the miniature: tokenizers, text encoders, scheduler and index.
+"""Make what the training of the miniature starts from: tokenizers, text encoders, scheduler, index.
 
-    python -m onepic.miniature.make_text
+    python -m onepic.miniature.make_text --output build/text
 
 The tokenizers are trained on `captions.corpus`; the encoders are seeded random projections of
-the text. The same files come out, byte for byte, each time.
+the text, which `train_pipeline` then trains. The same files come out, byte for byte, each time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
-from . import path
 from .captions import corpus
 
 VOCABULARY_SIZE = 2048
@@ -72,7 +71,7 @@ SCHEDULER: dict[str, Any] = {
     "use_karras_sigmas": False,
 }
 
-#: diffusers' table of contents; the UNet is absent, whoever loads the pipeline brings one
+#: diffusers' table of contents; the U-Net and the VAE are trained
 MODEL_INDEX: dict[str, Any] = {
     "_class_name": "StableDiffusionXLPipeline",
     "_diffusers_version": "0.36.0",
@@ -198,8 +197,8 @@ def make_text(output: Path) -> None:
 
 def main() -> None:
     """Read the command line and make the files."""
-    parser = argparse.ArgumentParser(description="Make the text half of the miniature.")
-    parser.add_argument("--output", type=Path, default=path())
+    parser = argparse.ArgumentParser(description="Make the miniature's tokenizers and encoders.")
+    parser.add_argument("--output", type=Path, default=Path("build/text"))
     make_text(parser.parse_args().output)
 
 

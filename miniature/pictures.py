@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ImageOps, Image
+from PIL import Image, ImageOps
 from safetensors.numpy import save_file
 
 from ..compiler.encoder import Encoder
@@ -103,7 +103,9 @@ def write_chunk(folder: Path, name: str, draw: Callable[[int], list[Drawing]], c
     for start in range(0, len(drawings), 16):
         batch = np.stack([pixels for pixels, _ in drawings[start : start + 16]])
         latents.extend(
-            latent for latent in encoder.encode_panels(batch, [0] * len(batch)) if latent is not None
+            latent
+            for latent in encoder.encode_panels(batch, [0] * len(batch))
+            if latent is not None
         )
     captions = "\n".join(caption for _, caption in drawings)
     save_file({"latents": np.stack(latents)}, file.with_suffix(".new"), {"captions": captions})

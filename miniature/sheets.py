@@ -15,10 +15,12 @@ from transformers import CLIPTokenizer
 from .pictures import OF_A_ROW, SIDE
 
 #: rows and columns of a sheet, and how often it is drawn
-SHAPES = {(1, 1): 0.6, (1, 2): 0.2, (2, 2): 0.12, (1, 3): 0.08}
+SHAPES = {(1, 1): 0.35, (1, 2): 0.4, (2, 2): 0.15, (1, 3): 0.1}
 #: what the pictures of a sheet have in common, and how often
-SAME_SUBJECT, BEFORE_AND_AFTER = 0.5, 0.25
+SAME_SUBJECT, BEFORE_AND_AFTER, PRINTS = 0.2, 0.35, 0.3
 _VIEW, _SCENE, _WEATHER = OF_A_ROW.index("view"), OF_A_ROW.index("scene"), OF_A_ROW.index("weather")
+#: the share of sheets of which some pictures are given, and only the others drawn
+COMPLETIONS = 0.7
 _COUNTS = {2: "two", 3: "three", 4: "four"}
 
 
@@ -34,17 +36,19 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Sheets:
-    """A batch: latents float32 [B, 4, h, w], tokens [2, B, 77], SDXL's sizes [B, 6]."""
+    """A batch: latents float32 [B, 4, h, w], tokens [2, B, 77], SDXL's sizes [B, 6].
+
+    `mask` float32 [B, 1, h, w] is 1 where noise is added and a loss taken.
+    """
 
     latents: Tensor
+    mask: Tensor
     tokens: Tensor
     time_ids: Tensor
     is_dropped: Tensor  # bool [B], where the prompt is left out
 
 
-def read_pictures(
-    folder: Path, tokenizers: Sequence[CLIPTokenizer]
-) -> tuple[Pictures, Pictures]:
+def read_pictures(folder: Path, tokenizers: Sequence[CLIPTokenizer]) -> tuple[Pictures, Pictures]:
     """Those to learn from, and those that are held out: the first chunk of scenes."""
     scenes = sorted(folder.glob("scenes-*.safetensors"))
     photos = sorted(folder.glob("photos-*.safetensors"))
@@ -78,16 +82,27 @@ def draw_sheets(pictures: Pictures, panels: int, seed: int, dropout: float) -> S
     count = max(1, panels // (down * across))
     chosen = [_choose(pictures, down * across, rng) for _ in range(count)]
     latents = torch.stack([pictures.latents[list(numbers)] for numbers, _ in chosen]).float()
-    latents = latents.unflatten(1, (down, across)).permute(0, 3, 1, 4, 2, 5)
+    latents = latents.reshape(count, down, across, *latents.shape[2:]).permute(0, 3, 1, 4, 2, 5)
     latents = latents.flatten(4).flatten(2, 3)  # [B, 4, down * 16, across * 16]
+    is_drawn = np.stack([_drawn(down * across, rng) for _ in chosen])
+    cells = is_drawn.reshape(count, 1, down, across).repeat(SIDE // 8, 2).repeat(SIDE // 8, 3)
     prompts = [prompt for _, prompt in chosen]
     size = [SIDE * down, SIDE * across]
     return Sheets(
         latents,
+        torch.from_numpy(cells).float(),
         torch.stack([_tokens(tokenizer, prompts) for tokenizer in pictures.tokenizers]),
         torch.tensor([*size, 0, 0, *size]).expand(count, -1),
         torch.from_numpy(rng.random(count) < dropout),
     )
+
+
+def _drawn(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Which pictures of a sheet are drawn, and not given: bool [count]."""
+    drawn = np.ones(count, bool)
+    if count > 1 and rng.random() < COMPLETIONS:
+        drawn[rng.permutation(count)[: int(rng.integers(1, count))]] = False
+    return drawn
 
 
 def _choose(pictures: Pictures, count: int, rng: np.random.Generator) -> tuple[list[int], str]:
@@ -106,6 +121,9 @@ def _choose(pictures: Pictures, count: int, rng: np.random.Generator) -> tuple[l
         pair = [start + _SCENE, start + _WEATHER][:: 1 if before_first else -1]
         numbers = (pair * 2)[:count]
         return numbers, "before and after: " + pictures.captions[start + _WEATHER]
+    if kind < SAME_SUBJECT + BEFORE_AND_AFTER + PRINTS:
+        number = int(rng.integers(len(pictures.latents)))
+        return [number] * count, f"{_COUNTS[count]} prints of {pictures.captions[number]}"
     numbers = [int(n) for n in rng.integers(len(pictures.latents), size=count)]
     texts = [pictures.captions[number] for number in numbers[:2]]
     return numbers, f"{_COUNTS[count]} pictures: {'; '.join(texts)}"

@@ -24,14 +24,17 @@ import numpy as np
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from ..trainer.objective import masked_loss
 from . import path
 from .sheets import Pictures, Sheets, draw_sheets, read_pictures
 from .train_vae import MatrixOptimizer, learning_rate, update_average
 
 PROMPT_DROPOUT = 0.1
+#: the greatest weight of a sheet with given pictures. They tell most where the noise is strong, and
+#: there the error of the predicted noise is small: so it is weighted to be that of the picture.
+STRONGEST = 10.0
 EVERY = 250  # steps between two lines of the curve, and two checkpoints
 
 
@@ -72,7 +75,7 @@ class Networks(nn.Module):
         keep = (~sheets.is_dropped).to(hidden.dtype)
         added = {"text_embeds": pooled * keep[:, None], "time_ids": sheets.time_ids}
         hidden = hidden * keep[:, None, None]
-        output = self.unet(noisy, timesteps, hidden, added_cond_kwargs=added).sample
+        output: Tensor = self.unet(noisy, timesteps, hidden, added_cond_kwargs=added).sample
         return output.float()
 
     def embed(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,16 +161,21 @@ def noise_schedule() -> DDPMScheduler:
 
 
 def draw_loss(networks: Networks, sheets: Sheets, seed: int) -> Tensor:
-    """The usual objective: the squared error of the predicted noise."""
+    """The squared error of the predicted noise, where there is noise; see `STRONGEST`."""
     random = torch.Generator().manual_seed(seed)
     noise = torch.randn(sheets.latents.shape, generator=random)
     scheduler = noise_schedule()
     steps = scheduler.config.num_train_timesteps
     timesteps = torch.randint(steps, (len(noise),), generator=random)
     noisy = scheduler.add_noise(sheets.latents, noise, timesteps)
+    seen = torch.where(sheets.mask.bool(), noisy, sheets.latents)
     with torch.autocast("cpu", torch.bfloat16):
-        output = networks(noisy, timesteps, sheets)
-    return mse_loss(output, noise)
+        output = networks(seen, timesteps, sheets)
+    losses = masked_loss(output, noise, sheets.mask)
+    abar = scheduler.alphas_cumprod[timesteps]
+    noise_to_signal = ((1 - abar) / abar).clamp(max=STRONGEST)
+    is_completion = sheets.mask.amin(dim=(1, 2, 3)) == 0
+    return torch.where(is_completion, losses * noise_to_signal, losses).mean()
 
 
 @torch.no_grad()
