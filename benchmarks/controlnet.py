@@ -12,7 +12,6 @@ A table and a plot are written to the output folder; finished curves are kept.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable
@@ -27,7 +26,6 @@ import quality
 import torch
 from diffusers import ControlNetModel
 from learning import (
-    ADAPTER,
     BATCH,
     SAMPLING_STEPS,
     SIDE,
@@ -36,6 +34,8 @@ from learning import (
     TRAIN_SEED,
     Plan,
     compile_scenes,
+    options_of,
+    plan_of,
     read_target,
     regions,
     truths,
@@ -292,29 +292,15 @@ def table(curves: dict[str, list[dict[str, float]]]) -> str:
 
 def main() -> None:
     """Read the command line and measure."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("build/learning"))
-    parser.add_argument("--model", default="miniature", help="an SDXL folder or Hub id")
-    parser.add_argument("--steps", type=int, default=400)
+    parser = options_of(__doc__.split("\n")[0])
     parser.add_argument("--every", type=int, default=100, help="steps between two measurements")
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of the LoRA")
-    parser.add_argument("--train", type=int, default=1000, help="scenes to train on")
-    parser.add_argument("--test", type=int, default=48, help="scenes to measure with")
     options = parser.parse_args()
-    settings = Settings(
-        adapter=ADAPTER,
-        steps=options.steps,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
+    plan = plan_of(
+        options,
         validate_every=options.every,
         validation_samples=1,
         checkpoint_every=options.steps,
-        gradient_checkpointing=False,
-        precision="bf16",
-        tracker="none",
     )
-    plan = Plan(options.output, options.model, options.train, options.test, settings)
     curves = all_curves(plan)
     plot(curves, options.output / "controlnet.png")
     (options.output / "controlnet.md").write_text(table(curves))

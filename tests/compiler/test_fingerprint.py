@@ -82,7 +82,7 @@ def copied_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 def test_every_key_of_a_recipe_is_known_to_shape_bytes_or_not():
-    elsewhere = {"operations", "model"}
+    elsewhere = {"operations", "model", "masks"}
     assert set(SHAPING) | set(WITHOUT_EFFECT) | elsewhere == set(Recipe.model_fields)
 
 
@@ -91,6 +91,15 @@ def test_a_key_that_shapes_bytes_changes_the_fingerprint(bare_project, tmp_path,
     changed = parts_of(bare_project.recipe(**{key: SHAPING[key]}), tmp_path)
     assert digest(changed) != digest(parts)
     assert differences(parts, changed)
+
+
+def test_how_a_mask_is_drawn_shapes_bytes(bare_project, tmp_path):
+    target = {"panel": "colour", "mask": "hole"}
+    box, brush = (
+        digest(parts_of(bare_project.recipe(masks={"hole": how}, target=target), tmp_path))
+        for how in ("box", "brush")
+    )
+    assert box != brush
 
 
 @pytest.mark.parametrize("key", WITHOUT_EFFECT)
