@@ -98,7 +98,7 @@ EVERYWHERE = ("PSNR, dB", "SSIM", "colour error", "colour error there")
 TASKS = (
     Task("colorization", "colorization", EVERYWHERE),
     Task("canny", "canny", ("SSIM", "edge agreement", "colour error there"), longer=3),
-    Task("editing", "editing", (*EVERYWHERE, "edit done"), "edit_mask", longer=3),
+    Task("editing", "editing", (*EVERYWHERE, "edit done"), "edit_mask"),
     Task("try-on", "try-on", EVERYWHERE, "garment_mask"),
 )
 LAYOUTS = (
