@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from PIL import Image, ImageDraw
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from .images import Size
-from .strict import Strict, suggest
+from .named import Named, Notation, dump_named
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class DrawnMask(Strict):
-    """Draws a mask of a panel's size; its fields are the options that a recipe may set."""
-
-    name: ClassVar[str]
+class DrawnMask(Named):
+    """Draws a mask of a panel's size."""
 
     def draw(self, size: Size, rng: np.random.Generator) -> Image.Image:
         """Mode L, 255 where it marks and 0 elsewhere; never empty."""
@@ -123,48 +121,8 @@ DRAWN_MASKS: dict[str, type[DrawnMask]] = {
 }
 
 
-def parse_mask(value: object) -> DrawnMask:
-    """Read a mask as a recipe writes it: ``brush`` or ``{brush: {strokes: 2}}``.
-
-    Raises:
-        ValueError: when `value` has another form, or names no mask that there is.
-    """
-    if isinstance(value, DrawnMask):
-        return value
-    name: Any = value
-    options: Any = {}
-    if isinstance(value, dict) and len(value) == 1:
-        name, options = next(iter(value.items()))
-    if not isinstance(name, str) or not isinstance(options or {}, dict):
-        expected = "a name (brush) or a name with its options ({brush: {strokes: 2}})"
-        raise ValueError(f"a mask is {expected}, not {value!r}")
-    if name not in DRAWN_MASKS:
-        raise ValueError(f"unknown mask {name!r}; {suggest(name, DRAWN_MASKS)}")
-    return DRAWN_MASKS[name].model_validate(options or {})
-
-
-def dump_mask(mask: DrawnMask) -> dict[str, dict[str, Any]]:
-    """``{name: options}`` with every option in full; `parse_mask` reads it."""
-    return {mask.name: mask.model_dump(mode="json")}
-
-
-_SCHEMA = {
-    "anyOf": [
-        {"enum": list(DRAWN_MASKS)},
-        *(
-            {
-                "type": "object",
-                "properties": {name: kind.model_json_schema()},
-                "required": [name],
-                "additionalProperties": False,
-            }
-            for name, kind in DRAWN_MASKS.items()
-        ),
-    ]
-}
+#: How recipes write them.
+NOTATION = Notation[DrawnMask](DRAWN_MASKS, "a", "mask", ("brush", "{brush: {strokes: 2}}"))
 AnyMask = Annotated[
-    DrawnMask,
-    BeforeValidator(parse_mask),
-    PlainSerializer(dump_mask),
-    WithJsonSchema(_SCHEMA),
+    DrawnMask, BeforeValidator(NOTATION.read), PlainSerializer(dump_named), NOTATION
 ]

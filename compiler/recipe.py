@@ -13,51 +13,18 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
-    ValidationError,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from .masks import AnyMask
-from .operations import OPERATIONS, Operation, dump_operation, parse_operation
+from .named import dump_named
+from .operations import NOTATION, Operation
 from .operations.colour import Colour
 from .prompt import PromptTemplate
 from .sources import AnySource, Columns
 from .strict import Strict, suggest
-
-
-def _read_operation(value: Any) -> Operation:
-    if isinstance(value, Operation):
-        return value
-    try:
-        return parse_operation(value)
-    except ValidationError as error:
-        name = str(next(iter(value)) if isinstance(value, dict) else value)
-        raise ValueError("; ".join(_problem(name, e) for e in error.errors())) from error
-
-
-def _problem(name: str, error: Any) -> str:
-    """What is wrong with an option of an operation: ``canny.lo: unknown key; ...``."""
-    unknown = error.get("ctx", {}).get("key")
-    path = ".".join(map(str, (name, *error["loc"], *([unknown] if unknown else []))))
-    required = error["type"] == "missing"
-    message = "this key is required" if required else error["msg"].removeprefix("Value error, ")
-    return f"{path}: {message}"
-
-
-def operation_schema() -> dict[str, Any]:
-    """The JSON Schema of a step of ``apply``: a name, or a name with its options."""
-    with_options = [
-        {
-            "type": "object",
-            "properties": {name: operation.model_json_schema()},
-            "required": [name],
-            "additionalProperties": False,
-        }
-        for name, operation in sorted(OPERATIONS.items())
-    ]
-    return {"anyOf": [{"enum": sorted(OPERATIONS)}, *with_options]}
 
 
 def _check_prompt(text: str) -> str:
@@ -65,18 +32,11 @@ def _check_prompt(text: str) -> str:
     return text
 
 
-class _OperationSchema:
-    """Asks for the schema only when it is made, so that a user's operations are in it."""
-
-    def __get_pydantic_json_schema__(self, *_: object) -> dict[str, Any]:
-        return operation_schema()
-
-
 AnyOperation = Annotated[
     Operation,
-    BeforeValidator(_read_operation),
-    PlainSerializer(dump_operation),
-    _OperationSchema(),
+    BeforeValidator(NOTATION.read),
+    PlainSerializer(dump_named),
+    NOTATION,
 ]
 
 

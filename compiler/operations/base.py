@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import OnepicError, RowError
-from ..strict import Strict
+from ..named import Named
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,13 @@ class Picture:
         return np.random.default_rng(self.seed)
 
 
-class Operation(Strict):
+class Operation(Named):
     """A step in a panel's ``apply``; its fields are the options a recipe may set.
 
     A subclass sets `name` (as recipes write it), raises `version` whenever the same options give
     other pixels, and defines `apply`, or `apply_batch` where many pictures at once are faster.
     """
 
-    name: ClassVar[str]
     version: ClassVar[int] = 1
     #: "geometry" runs on the original pixels before the panel is cut to its size and may change
     #: the size; "pixels" runs at the panel's final resolution and must keep it.

@@ -50,6 +50,11 @@ class Columns:
             if name not in present and not optional:
                 raise SourceError(f"{where}: no column {name!r}; {suggest(name, present)}")
 
+    def check_kinds(self, images: Collection[str], texts: Collection[str], where: str) -> None:
+        """The same for a source whose columns are known to be images or texts."""
+        Columns(self.images).check(images, f"{where}, images")
+        Columns((), self.texts, self.optional_texts).check(texts, f"{where}, texts")
+
 
 @dataclass(frozen=True)
 class Row:

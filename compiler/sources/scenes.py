@@ -34,10 +34,7 @@ class ScenesSource(Source):
 
     def scan(self, columns: Columns, base: Path) -> pa.Table:  # noqa: ARG002 - needs no folder
         """Number the scenes; see `Source.scan`."""
-        Columns(columns.images).check(tuple(IMAGES), "source scenes, images")
-        Columns((), columns.texts, columns.optional_texts).check(
-            tuple(TEXTS), "source scenes, texts"
-        )
+        columns.check_kinds(tuple(IMAGES), tuple(TEXTS), "source scenes")
         numbers = np.arange(self.count)
         keys = [f"{self.seed}-{number:06d}" for number in numbers]
         return pa.table(

@@ -12,7 +12,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from onepic.compiler.layout import Layout
-from onepic.compiler.masks import DRAWN_MASKS, BorderMask, BoxMask, BrushMask, dump_mask, parse_mask
+from onepic.compiler.masks import DRAWN_MASKS, NOTATION, BorderMask, BoxMask, BrushMask
+from onepic.compiler.named import dump_named
 from onepic.compiler.panels import PreparedRow, prepare_rows
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.sources import Row
@@ -50,7 +51,7 @@ def prepare(recipe: Recipe, *keys: str, **more: Any) -> list[PreparedRow]:
 @pytest.mark.parametrize("name", DRAWN_MASKS)
 @given(size=SIZES, seed=SEEDS)
 def test_a_mask_marks_something_and_is_black_and_white(name, size, seed):
-    mask = parse_mask(name).draw(size, np.random.default_rng(seed))
+    mask = NOTATION.parse(name).draw(size, np.random.default_rng(seed))
     assert mask.mode == "L"
     assert mask.size == size
     values = set(np.unique(np.asarray(mask)).tolist())
@@ -61,7 +62,8 @@ def test_a_mask_marks_something_and_is_black_and_white(name, size, seed):
 @pytest.mark.parametrize("name", DRAWN_MASKS)
 def test_a_mask_follows_its_seed(name):
     draws = [
-        parse_mask(name).draw((64, 64), np.random.default_rng(seed)).tobytes() for seed in (1, 1, 2)
+        NOTATION.parse(name).draw((64, 64), np.random.default_rng(seed)).tobytes()
+        for seed in (1, 1, 2)
     ]
     assert draws[0] == draws[1] != draws[2]
 
@@ -133,7 +135,7 @@ def test_a_recipe_with_masks_survives_its_own_dump():
     recipe = inpainting(masks={"hole": {"brush": {"strokes": 2}}})
     again = Recipe.model_validate(recipe.model_dump(mode="json", by_alias=True))
     assert again == recipe
-    assert dump_mask(recipe.masks["hole"]) == {"brush": {"strokes": 2, "width": 0.15}}
+    assert dump_named(recipe.masks["hole"]) == {"brush": {"strokes": 2, "width": 0.15}}
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,7 @@ class Preset(Source):
 
     def scan(self, columns: Columns, base: Path) -> pa.Table:
         """List the rows; see `Source.scan`."""
-        where = f"source {self.kind}"
-        Columns(columns.images).check(tuple(self.images), f"{where}, images")
-        Columns((), columns.texts, columns.optional_texts).check(self.texts, f"{where}, texts")
+        columns.check_kinds(tuple(self.images), self.texts, f"source {self.kind}")
         root = resolve(self.path, base).rstrip("/")
         if not is_folder(root):
             raise SourceError(f"{root}: no such folder; expected {self.layout}")
