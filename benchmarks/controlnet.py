@@ -27,6 +27,7 @@ import torch
 from diffusers import ControlNetModel
 from learning import (
     BATCH,
+    NOISE_SEED,
     SAMPLING_STEPS,
     SIDE,
     TASKS,
@@ -35,8 +36,8 @@ from learning import (
     Plan,
     compile_scenes,
     options_of,
+    places,
     plan_of,
-    read_target,
     regions,
     truths,
 )
@@ -50,7 +51,7 @@ from onepic.trainer.base import Base, open_base
 from onepic.trainer.canvases import Canvases
 from onepic.trainer.loader import Batch
 from onepic.trainer.run import Run
-from onepic.trainer.step import Objective, predict, seed_of_batch
+from onepic.trainer.step import Objective, noise_at, predict, seed_of_batch, spread_timesteps
 
 CANNY = TASKS[1]
 CANNY_1X2 = replace(CANNY, name="canny-1x2", overrides=("layout=[[edges, picture]]",))
@@ -92,9 +93,7 @@ class Scenes:
     @property
     def target(self) -> Box:
         """Where the target panel lies, px."""
-        rows, name = self.canvases.info["recipe"]["layout"], read_target(self.canvases.info)
-        down = next(n for n, row in enumerate(rows) if name in row)
-        return Box(SIDE * rows[down].index(name), SIDE * down, SIDE, SIDE)
+        return places(Path(self.canvases.name))[0]
 
     def batches(self, only_target: bool) -> list[Batch]:
         """All canvases, or their target panels alone, which are then all that is noised."""
@@ -109,6 +108,7 @@ class Scenes:
         vae, scheduler = load_vae(self.base), load_scheduler(self.base.folder / "scheduler")
         folder = Path(self.canvases.name)
         rows, where = truths(folder), regions(folder, CANNY.region)
+        _, target, _ = places(folder)
         errors, agreement, colours = [], [], []
         box = Box(0, 0, SIDE, SIDE) if only_target else self.target
         for batch in self.batches(only_target):
@@ -116,7 +116,7 @@ class Scenes:
             filled = fill_batch(network, batch, scheduler, SAMPLING_STEPS)
             made = decode_box(vae, filled, box, 8, self.base).numpy()
             for number, picture in zip(batch.samples, made, strict=True):
-                truth = rows[int(number)][read_target(self.canvases.info)]
+                truth = rows[int(number)][target]
                 agreement.append(quality.edge_agreement(picture, truth))
                 colours.append(quality.colour_error(picture, truth, where[int(number)]))
         return {
@@ -130,14 +130,11 @@ def errors_of(
     network: Network, batch: Batch, objective: Objective, count: int, target: Box
 ) -> Tensor:
     """Each sample's masked error; the target sees the same noise in a canvas and alone."""
-    places = [int(n) for n in batch.samples]
-    t = torch.tensor([(2 * n + 1) * len(objective.abar) // (2 * count) for n in places])
+    numbers = [int(n) for n in batch.samples]
+    t = spread_timesteps(numbers, count, len(objective.abar))
     eps = torch.zeros_like(batch.latents, dtype=torch.float32)
     window = (..., *target.divided(8).slices) if eps.shape[-1] > CELLS else (...,)
-    for number, place in enumerate(places):
-        random = torch.Generator().manual_seed(seed_of_batch(1, place))
-        eps[number][window] = torch.randn((4, CELLS, CELLS), generator=random)
-
+    eps[window] = noise_at(numbers, (4, CELLS, CELLS), NOISE_SEED)
     return objective.errors(as_unet(network, batch), batch, eps, t)
 
 

@@ -42,13 +42,14 @@ from onepic.trainer.base import Base, open_base
 from onepic.trainer.canvases import Canvases
 from onepic.trainer.export import load_trained
 from onepic.trainer.loader import Batch
-from onepic.trainer.step import Objective, predict, seed_of_batch
+from onepic.trainer.step import Objective, noise_at, predict, spread_timesteps
 from onepic.trainer.validation import in_context_of
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 #: px of a panel, and the seeds of the scenes to train on and to measure with
 SIDE, TRAIN_SEED, TEST_SEED = 128, 11, 12
 SAMPLING_STEPS = 20
+NOISE_SEED = 1
 BATCH = 16
 SHOWN = 6  # canvases in a picture
 #: the paper's LoRA, with what it learns scaled up: the miniature's layers are narrow
@@ -137,7 +138,8 @@ def compile_scenes(task: Task, plan: Plan, seed: int, count: int) -> Path:
 
 def train_task(task: Task, plan: Plan) -> tuple[Path, int]:
     """The folder of a trained adapter, and its steps."""
-    run, steps = plan.output / f"{task.name}-run", plan.settings.steps * task.longer
+    steps = plan.settings.steps * task.longer
+    run = plan.output / f"{task.name}-run-{steps}"
     data = compile_scenes(task, plan, TRAIN_SEED, plan.train)
     train([data], run, plan.settings.model_copy(update={"steps": steps}), resume=True)
     return run, steps
@@ -172,17 +174,11 @@ class Test:
     def loss(self, is_right: bool) -> float:
         """The mean masked error, over timesteps that cover the schedule evenly."""
         objective = Objective.of(Settings(), *self.base.noise_schedule())
-        steps, errors = len(objective.abar), []
+        errors = []
         for batch in self.batches(is_right):
-            places = [int(n) for n in batch.samples]
-            t = torch.tensor([(2 * n + 1) * steps // (2 * len(self.canvases)) for n in places])
-            shape = batch.latents.shape[1:]
-            eps = torch.stack(
-                [
-                    torch.randn(shape, generator=torch.Generator().manual_seed(seed_of_batch(1, n)))
-                    for n in places
-                ]
-            )
+            numbers = [int(n) for n in batch.samples]
+            t = spread_timesteps(numbers, len(self.canvases), len(objective.abar))
+            eps = noise_at(numbers, batch.latents.shape[1:], NOISE_SEED)
             errors.append(objective.errors(self.unet, batch, eps, t))
         return float(torch.cat(errors).mean())
 
@@ -227,10 +223,12 @@ def _layout(info: Mapping[str, Any]) -> Layout:
     )
 
 
-def measure(task: Task, folder: Path, adapter: Path | None, is_right: bool) -> dict[str, float]:
+def measure(
+    task: Task, folder: Path, adapter: Path | None, is_right: bool, steps: int
+) -> dict[str, float]:
     """The loss and the quality of one network with one kind of context; kept once it is known."""
     name = "base" if adapter is None else f"adapter-{'right' if is_right else 'wrong'}"
-    file = folder.parent / f"{task.name}-{name}.json"
+    file = folder.parent / f"{folder.name}-{name}-{steps}.json"
     if not file.exists():
         test = Test.of(folder, adapter)
         loss, made = test.loss(is_right), test.fill(is_right)
@@ -243,7 +241,7 @@ def measure(task: Task, folder: Path, adapter: Path | None, is_right: bool) -> d
 
 def quality_of(task: Task, folder: Path, made: list[Pixels]) -> dict[str, float]:
     """What the task's measures say of filled canvases."""
-    box, target, first = _places(folder)
+    box, target, first = places(folder)
     parts = zip(made, truths(folder), regions(folder, task.region), strict=True)
     targets = [
         Filled(canvas[box.slices], row[target], row[first], where) for canvas, row, where in parts
@@ -254,21 +252,16 @@ def quality_of(task: Task, folder: Path, made: list[Pixels]) -> dict[str, float]
     }
 
 
-def _places(folder: Path) -> tuple[Box, str, str]:
+def places(folder: Path) -> tuple[Box, str, str]:
     """Where the target lies, px, its name, and that of the panel that comes first."""
     info = open_canvases(folder).info
-    layout, target = _layout(info), read_target(info)
+    layout, target = _layout(info), info["recipe"]["target"]["panels"][0]
     return layout.boxes(target)[0], target, layout.panels[0]
-
-
-def read_target(info: Mapping[str, Any]) -> str:
-    """The name of a dataset's target panel."""
-    return str(info["recipe"]["target"]["panels"][0])
 
 
 def _write_pictures(file: Path, made: list[Pixels], folder: Path) -> None:
     """Some canvases as they were filled, each with its target as it should be on the right."""
-    box, target, _ = _places(folder)
+    box, target, _ = places(folder)
     rows = []
     for canvas, row in list(zip(made, truths(folder), strict=True))[:SHOWN]:
         right = np.full_like(canvas[:, : box.width], 255)
@@ -291,7 +284,7 @@ def prove(tasks: tuple[Task, ...], plan: Plan) -> str:
             ("adapter, right context", run, True),
             ("adapter, another sample's context", run, False),
         ):
-            found = measure(task, test, adapter, is_right)
+            found = measure(task, test, adapter, is_right, steps)
             lines.append(f"| {name} | {' | '.join(_figure(found[c]) for c in columns)} |")
             print(lines[-1], flush=True)
         lines.append("")

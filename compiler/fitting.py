@@ -11,6 +11,12 @@ from .images import RGB, Size, threshold
 Fit = Literal["cover", "contain", "stretch"]
 
 
+def of_one_shape(first: Size, second: Size) -> bool:
+    """Whether two sizes differ in scale only, by no more than a pixel of the smaller one."""
+    smaller, larger = sorted([first, second])
+    return abs(larger[1] * smaller[0] / larger[0] - smaller[1]) <= 1
+
+
 def crop_box(image_size: Size, panel_size: Size, fit: Fit) -> tuple[float, float, float, float]:
     """The part (left, top, right, bottom) of an image that a panel shows, in px of the image.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import RowError
-from .fitting import crop_box, fit_image, fit_mask
+from .fitting import crop_box, fit_image, fit_mask, of_one_shape
 from .images import Decoded, Size, decode_image, decode_mask
 from .layout import Layout
 from .operations import Operation, Picture, failing_one_row
@@ -135,11 +135,10 @@ def _decode(recipe: Recipe, row: Row, column: str, at_least: Size | None) -> Dec
 
 
 def _check_alignment(recipe: Recipe, draft: _Draft) -> None:
-    """Images that must align may differ in scale, by no more than a pixel of the smaller one."""
+    """Images that must align may differ in scale only."""
     for first, second in zip(recipe.align, recipe.align[1:], strict=False):
         a, b = draft.images[first].original_size, draft.images[second].original_size
-        smaller, larger = sorted([a, b])
-        if abs(larger[1] * smaller[0] / larger[0] - smaller[1]) > 1:
+        if not of_one_shape(a, b):
             raise RowError(
                 "decode",
                 f"columns {first!r} ({a[0]} x {a[1]} px) and {second!r} ({b[0]} x {b[1]} px) must "

@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw
 from ..compiler.errors import OnepicError, TaskError
 from ..compiler.scenes.rows import IMAGES, TEXTS, SceneRow
 from ..compiler.strict import suggest
-from ..sampler import OnePicPipeline, Task
+from ..sampler import OnePicPipeline, Task, open_task
 from ..sampler.canvas import make_canvas
-from . import path
+from ..sampler.sample import open_pipeline
 
 #: the scenes of this seed are for looking at results only
 HELD_OUT_SEED = 1
@@ -41,16 +41,14 @@ def fill_scenes(run: Path, count: int) -> list[Sequence[Image.Image]]:
     Raises:
         TaskError: when `run` has no task, or one that is not of scenes.
     """
-    pipe = OnePicPipeline.from_pretrained(path(), torch_dtype=torch.float32)
-    pipe.set_progress_bar_config(disable=True)
-    pipe.load_task(run)
-    task: Task = pipe.task
+    task = open_task(run)
     for panel in task.recipe.panels.values():
         if panel.from_ not in IMAGES:
             raise TaskError(
                 f"{run}: the task reads a column {panel.from_!r}, which scenes do not have; "
                 f"{suggest(panel.from_, IMAGES)}"
             )
+    pipe = open_pipeline(task)
     return [_fill(pipe, task, number) for number in range(count)]
 
 

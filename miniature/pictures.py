@@ -22,6 +22,7 @@ from PIL import Image, ImageOps
 from safetensors.numpy import save_file
 
 from ..compiler.encoder import Encoder
+from ..compiler.errors import RunError
 from ..compiler.model import open_model
 from ..compiler.scenes.rows import IMAGES, VIEWS, SceneRow
 from ..compiler.scenes.wording import figure_caption, garment_caption, scene_caption
@@ -102,11 +103,10 @@ def write_chunk(folder: Path, name: str, draw: Callable[[int], list[Drawing]], c
     latents: list[np.ndarray] = []
     for start in range(0, len(drawings), 16):
         batch = np.stack([pixels for pixels, _ in drawings[start : start + 16]])
-        latents.extend(
-            latent
-            for latent in encoder.encode_panels(batch, [0] * len(batch))
-            if latent is not None
-        )
+        for latent in encoder.encode_panels(batch, [0] * len(batch)):
+            if latent is None:
+                raise RunError(f"{file}: a drawing gave latents that are not finite")
+            latents.append(latent)
     captions = "\n".join(caption for _, caption in drawings)
     save_file({"latents": np.stack(latents)}, file.with_suffix(".new"), {"captions": captions})
     file.with_suffix(".new").replace(file)

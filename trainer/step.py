@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,20 @@ def predict(unet: Any, x_t: Tensor, t: Tensor, batch: Batch) -> Tensor:
         x_t.to(dtype), t, batch.hidden.to(dtype), added_cond_kwargs=sizes, return_dict=False
     )[0]
     return output
+
+
+def spread_timesteps(places: Sequence[int], count: int, steps: int) -> Tensor:
+    """The middle of the n-th of `count` equal parts of a schedule for each place n, int64 [B].
+
+    So even a few samples cover it evenly.
+    """
+    return torch.tensor([(2 * n + 1) * steps // (2 * count) for n in places])
+
+
+def noise_at(places: Sequence[int], shape: Sequence[int], seed: int) -> Tensor:
+    """Unit normal noise, float32 [B, *shape], that of a sample following from its place alone."""
+    random = [torch.Generator().manual_seed(seed_of_batch(seed, place)) for place in places]
+    return torch.stack([torch.randn(tuple(shape), generator=one) for one in random])
 
 
 def seed_of_batch(seed: int, number: int) -> int:

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor
 
 from ..compiler.errors import RunError
 from .canvases import Canvases
 from .loader import Batch, CanvasLoader
 from .order import Numbers
-from .step import Objective, seed_of_batch
+from .step import Objective, noise_at, spread_timesteps
 
 #: The same for all runs, whatever their own seed is.
 _SEED = 0
@@ -67,11 +66,8 @@ class Validation:
         unet.eval()
         for batch, other in self._batches():
             places = self._places(batch)
-            eps = torch.stack([self._noise(batch, place) for place in places]).to(device)
-            t = torch.tensor(
-                [(2 * n + 1) * len(objective.abar) // (2 * self._offsets[-1]) for n in places],
-                device=device,
-            )
+            eps = noise_at(places, batch.latents.shape[1:], _SEED).to(device)
+            t = spread_timesteps(places, self._offsets[-1], len(objective.abar)).to(device)
             with self._accelerator.autocast():
                 errors = torch.stack(
                     [
@@ -104,11 +100,6 @@ class Validation:
         """Which of all held-out samples these are."""
         found = np.searchsorted(self._parts[batch.dataset], batch.samples)
         return [int(place) for place in found + self._offsets[batch.dataset]]
-
-    @staticmethod
-    def _noise(batch: Batch, place: int) -> Tensor:
-        random = torch.Generator().manual_seed(seed_of_batch(_SEED, place))
-        return torch.randn(batch.latents.shape[1:], generator=random)
 
 
 def lenders(datasets: Sequence[Canvases], parts: Sequence[Numbers]) -> list[Numbers]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from .base import Columns, Row, Source, StampKind, Value
 from .folder import FolderSource
-from .groups import GroupsSource, SequencesSource
+from .groups import GroupsSource, Member, SequencesSource
 from .huggingface import HuggingFaceSource
 from .infer import infer_source
 from .photos import PhotosSource
@@ -22,18 +22,7 @@ from .table import TableSource
 from .tars import WebDatasetSource
 
 AnySource = Annotated[
-    PhotosSource
-    | ScenesSource
-    | FolderSource
-    | TableSource
-    | HuggingFaceSource
-    | WebDatasetSource
-    | VitonHDSource
-    | DressCodeSource
-    | MagicBrushSource
-    | DreamBenchSource
-    | GroupsSource
-    | SequencesSource,
+    Member | VitonHDSource | DressCodeSource | GroupsSource | SequencesSource,
     Field(discriminator="kind"),
 ]
 

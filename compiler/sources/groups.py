@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from ..errors import RowError, SourceError
@@ -26,7 +27,7 @@ from .scenes import ScenesSource
 from .table import TableSource
 from .tars import WebDatasetSource
 
-MemberSource = Annotated[
+Member = (
     PhotosSource
     | ScenesSource
     | FolderSource
@@ -34,9 +35,8 @@ MemberSource = Annotated[
     | HuggingFaceSource
     | WebDatasetSource
     | MagicBrushSource
-    | DreamBenchSource,
-    Field(discriminator="kind"),
-]
+    | DreamBenchSource
+)
 #: By what groups are told apart unless a column does: the folder of a row's key.
 FOLDER = "folder"
 _ROWS_AT_ONCE = 5_000
@@ -54,7 +54,9 @@ class Joined:
 class JoiningSource(Source):
     """Reads rows whose columns are those of several members, told apart by a suffix."""
 
-    of: MemberSource = Field(description="Where the members come from: a source of its own.")
+    of: Annotated[Member, Field(discriminator="kind")] = Field(
+        description="Where the members come from: a source of its own."
+    )
     by: str = Field(
         default=FOLDER,
         description="The text column whose equal values make a group; by default the folder in "
@@ -80,7 +82,7 @@ class JoiningSource(Source):
 
     def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:
         """Read the members of a slice's rows; see `Source.read`."""
-        whole = rows.filter(pa.compute.is_null(rows["error"]))
+        whole = rows.filter(pc.is_null(rows["error"]))
         readers = [self._members(whole, suffix, columns) for suffix in self.suffixes()]
         for key, error in zip(rows["key"].to_pylist(), rows["error"].to_pylist(), strict=True):
             if error is not None:

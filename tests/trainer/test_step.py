@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from onepic.trainer.loader import Batch
 from onepic.trainer.objective import masked_loss, noise_target, regression_target
 from onepic.trainer.settings import Settings
-from onepic.trainer.step import Objective, predict, seed_of_batch
+from onepic.trainer.step import Objective, noise_at, predict, seed_of_batch, spread_timesteps
 
 ABAR = torch.linspace(0.999, 0.005, 1000)
 
@@ -171,3 +171,17 @@ def test_runs_of_other_seeds_have_other_noise():
     runs = [{seed_of_batch(seed, n) % 2**32 for n in range(1000)} for seed in range(20)]
     assert len(set.union(*runs)) == sum(map(len, runs))
     assert seed_of_batch(2**63 - 1, 10**9) < 2**63
+
+
+@pytest.mark.parametrize(("count", "steps"), [(1, 1000), (7, 1000), (1000, 1000), (3, 1)])
+def test_timesteps_of_a_few_samples_cover_the_schedule_evenly(count, steps):
+    found = spread_timesteps(range(count), count, steps)
+    parts = found * count // steps
+    assert parts.tolist() == list(range(count)) if steps >= count else set(found.tolist()) == {0}
+
+
+def test_the_noise_of_a_sample_follows_from_its_place_whatever_else_is_in_the_batch():
+    alone, together = noise_at([5], (4, 2, 2), 1), noise_at([3, 5], (4, 2, 2), 1)
+    assert torch.equal(alone[0], together[1])
+    assert not torch.equal(together[0], together[1])
+    assert not torch.equal(alone, noise_at([5], (4, 2, 2), 0))

@@ -10,11 +10,12 @@ from PIL import Image
 from pydantic import Field
 
 from ...errors import SourceError
+from ...fitting import of_one_shape
 from ...images import decode_image
 from ..base import Columns, Value
 from ..places import name_of
 from .files import Images, Item, find_folder, is_file, read_layout_file
-from .pictures import mask_of_erased, of_one_shape, scale_mask
+from .pictures import mask_of_erased, scale_mask
 from .preset import Preset
 
 #: What the turns call the files of a row, and its texts.

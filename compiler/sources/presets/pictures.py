@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from ...errors import RowError
+from ...fitting import of_one_shape
 from ...images import FORMATS, Size, threshold
 from ..places import open_place, reason_of
 
@@ -75,12 +76,6 @@ def scale_mask(mask: Image.Image, size: Size, place: str) -> Image.Image:
         found, expected = (f"{width}x{height} px" for width, height in (mask.size, size))
         raise RowError("mask", f"{place}: has {found}, another shape than its picture's {expected}")
     return mask.resize(size, Image.Resampling.NEAREST)
-
-
-def of_one_shape(first: Size, second: Size) -> bool:
-    """Whether two sizes differ in scale only, by no more than a pixel of the smaller one."""
-    smaller, larger = sorted([first, second])
-    return abs(larger[1] * smaller[0] / larger[0] - smaller[1]) <= 1
 
 
 def _open(place: str) -> Image.Image:
