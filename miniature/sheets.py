@@ -15,10 +15,19 @@ from transformers import CLIPTokenizer
 from .pictures import OF_A_ROW, SIDE
 
 #: rows and columns of a sheet, and how often it is drawn
-SHAPES = {(1, 1): 0.35, (1, 2): 0.4, (2, 2): 0.15, (1, 3): 0.1}
+SHAPES = {(1, 1): 0.25, (1, 2): 0.3, (2, 2): 0.35, (1, 3): 0.1}
 #: what the pictures of a sheet have in common, and how often
-SAME_SUBJECT, BEFORE_AND_AFTER, PRINTS = 0.2, 0.35, 0.3
+SAME_SUBJECT, BEFORE_AND_AFTER, PRINTS, WITH_A_MAP = 0.1, 0.2, 0.15, 0.45
 _VIEW, _SCENE, _WEATHER = OF_A_ROW.index("view"), OF_A_ROW.index("scene"), OF_A_ROW.index("weather")
+_MEDIUM = OF_A_ROW.index("medium")
+#: which of the two lies where, before and after: beside, below or across from each other
+ORDERS: dict[int, list[tuple[int, ...]]] = {
+    2: [(0, 1)],
+    3: [(0, 1, 0), (0, 1, 1), (0, 0, 1)],
+    4: [(0, 1, 0, 1), (0, 1, 1, 0), (0, 0, 1, 1)],
+}
+#: how the captions of the maps begin that lie beside their scene: those that are no task of ours
+MAPS = ("the depth of", "the segments of")
 #: the share of sheets of which some pictures are given, and only the others drawn
 COMPLETIONS = 0.7
 _COUNTS = {2: "two", 3: "three", 4: "four"}
@@ -26,11 +35,15 @@ _COUNTS = {2: "two", 3: "three", 4: "four"}
 
 @dataclass(frozen=True)
 class Pictures:
-    """Latents float16 [N, 4, 16, 16] and captions; the first are rows of `OF_A_ROW` each."""
+    """Latents float16 [N, 4, 16, 16] and captions; the first are rows of `OF_A_ROW` each.
+
+    `mapped` are the rows whose medium is one of `MAPS`.
+    """
 
     latents: Tensor
     captions: Sequence[str]
     rows: int
+    mapped: Sequence[int]
     tokenizers: Sequence[CLIPTokenizer]
 
 
@@ -61,10 +74,13 @@ def _join(
 ) -> Pictures:
     chunks = [_read_chunk(file) for file in [*scenes, *photos]]
     drawn = sum(len(latents) for latents, _ in chunks[: len(scenes)])
+    captions = [caption for _, captions in chunks for caption in captions]
+    media = captions[_MEDIUM : drawn : len(OF_A_ROW)]
     return Pictures(
         torch.cat([latents for latents, _ in chunks]),
-        [caption for _, captions in chunks for caption in captions],
+        captions,
         drawn // len(OF_A_ROW),
+        [row for row, caption in enumerate(media) if caption.startswith(MAPS)],
         tokenizers,
     )
 
@@ -116,17 +132,26 @@ def _choose(pictures: Pictures, count: int, rng: np.random.Generator) -> tuple[l
         numbers = [start + _VIEW + int(n) for n in rng.permutation(4)[:count]]
         subject = pictures.captions[numbers[0]].split(" on ")[0].split(" in ")[0]
         return numbers, f"{_COUNTS[count]} views of {subject}"
-    if kind < SAME_SUBJECT + BEFORE_AND_AFTER:
-        before_first = rng.random() < 0.5
-        pair = [start + _SCENE, start + _WEATHER][:: 1 if before_first else -1]
-        numbers = (pair * 2)[:count]
+    if (kind := kind - SAME_SUBJECT) < BEFORE_AND_AFTER:
+        numbers = _arrange(start + _SCENE, start + _WEATHER, count, rng)
         return numbers, "before and after: " + pictures.captions[start + _WEATHER]
-    if kind < SAME_SUBJECT + BEFORE_AND_AFTER + PRINTS:
+    if (kind := kind - BEFORE_AND_AFTER) < WITH_A_MAP:
+        start = pictures.mapped[int(rng.integers(len(pictures.mapped)))] * len(OF_A_ROW)
+        numbers = _arrange(start + _SCENE, start + _MEDIUM, count, rng)
+        return numbers, f"{_COUNTS[count]} pictures: {pictures.captions[start + _SCENE]}"
+    if kind - WITH_A_MAP < PRINTS:
         number = int(rng.integers(len(pictures.latents)))
         return [number] * count, f"{_COUNTS[count]} prints of {pictures.captions[number]}"
     numbers = [int(n) for n in rng.integers(len(pictures.latents), size=count)]
     texts = [pictures.captions[number] for number in numbers[:2]]
     return numbers, f"{_COUNTS[count]} pictures: {'; '.join(texts)}"
+
+
+def _arrange(first: int, second: int, count: int, rng: np.random.Generator) -> list[int]:
+    """Two pictures on a sheet of `count`, in a random order."""
+    pair = rng.permutation([first, second])
+    order = ORDERS[count][int(rng.integers(len(ORDERS[count])))]
+    return [int(pair[n]) for n in order]
 
 
 def _tokens(tokenizer: CLIPTokenizer, prompts: list[str]) -> Tensor:

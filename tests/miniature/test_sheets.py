@@ -40,8 +40,13 @@ def write_latents(folder: Path, name: str, first: int, captions: list[str]) -> N
     save_file({"latents": np.ascontiguousarray(latents)}, file, {"captions": "\n".join(captions)})
 
 
+MEDIA = ("a line drawing of", "the depth of", "the segments of")
+
+
 def captions_of(row: int) -> list[str]:
-    return [f"a large red ball on sand, {name} of {row}" for name in OF_A_ROW]
+    named = {name: f"a large red ball on sand, {name} of {row}" for name in OF_A_ROW}
+    named["medium"] = f"{MEDIA[row]} {named['scene']}"
+    return [named[name] for name in OF_A_ROW]
 
 
 @pytest.fixture
@@ -147,6 +152,24 @@ def test_a_chunk_that_exists_is_not_drawn_again(tmp_path: Path) -> None:
         write_chunk(tmp_path, "scenes", draw, 7)
     assert drawn == [7]
     assert [file.name for file in tmp_path.iterdir()] == ["scenes-007.safetensors"]
+
+
+def test_a_scene_lies_beside_its_weather_and_its_map_and_nothing_that_the_results_pair_it_with(
+    pictures: tuple[Pictures, Pictures],
+) -> None:
+    known, beside = pictures[0], set()
+    for seed in range(200):
+        sheets = draw_sheets(known, 12, seed, dropout=0.0)
+        for latents, tokens in zip(sheets.latents, sheets.tokens[0], strict=True):
+            text = known.tokenizers[0].decode(tokens, skip_special_tokens=True)
+            if not text.startswith(("before and after", "two pictures")) or ";" in text:
+                continue
+            numbers = (latents[0, ::16, ::16].flatten().int() - 100).tolist()
+            (row,) = {number // len(OF_A_ROW) for number in numbers}
+            beside.add((row, *sorted({OF_A_ROW[number % len(OF_A_ROW)] for number in numbers})))
+    weather = {(row, "scene", "weather") for row in range(ROWS)}
+    with_a_map = {(1, "medium", "scene"), (2, "medium", "scene")}  # row 0 has a line drawing
+    assert beside == weather | with_a_map
 
 
 def test_prints_of_a_sheet_are_one_picture(pictures: tuple[Pictures, Pictures]) -> None:
