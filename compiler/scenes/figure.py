@@ -1,4 +1,4 @@
-"""A person in a garment, the garment alone, and the garment laid flat."""
+"""A person in a garment, and the garment alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .palette import COLOURS, Colour, Paint, Place
-from .solids import Floats, Solid
-from .surfaces import emblem_at, paint_colours
+from .solids import Solid, Vector
 from .world import Light, make_light, make_paint, make_place
 
 Cut = Literal["shirt", "sweater", "vest", "dress"]
@@ -29,7 +27,7 @@ HAIRS: dict[str, Colour] = {
 _SKINS: tuple[Colour, ...] = ((0.93, 0.74, 0.62), (0.80, 0.58, 0.43), (0.55, 0.36, 0.25))
 _EYES: Colour = (0.10, 0.08, 0.08)
 _SLEEVES: dict[Cut, float] = {"shirt": 0.42, "sweater": 0.95, "vest": 0.0, "dress": 0.3}
-_SHOULDER, _HIP, _ARM = 2.1, 0.85, 1.2  # heights, and the length of an arm
+SHOULDER, HIP, _ARM = 2.1, 0.85, 1.2  # heights, and the length of an arm
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,16 @@ def make_figure(rng: np.random.Generator) -> Figure:
         hair=list(HAIRS)[int(rng.integers(len(HAIRS)))],
         skin=_SKINS[int(rng.integers(len(_SKINS)))],
         trousers=("blue", "black", "brown", "white", "green")[int(rng.integers(5))],
-        arms=(float(rng.uniform(0.15, 1.1)), float(rng.uniform(0.15, 1.1))),
+        arms=make_arms(rng),
         x=float(rng.uniform(-0.25, 0.25)),
         place=make_place(rng),
         light=make_light(rng),
     )
+
+
+def make_arms(rng: np.random.Generator) -> tuple[float, float]:
+    """How far both arms are from hanging, radians."""
+    return float(rng.uniform(0.15, 1.1)), float(rng.uniform(0.15, 1.1))
 
 
 def make_garment(rng: np.random.Generator) -> Garment:
@@ -88,12 +91,19 @@ def build_figure(figure: Figure) -> list[Solid]:
     bodies = [*_legs(figure), *_head(figure), *garment_bodies(figure.garment, figure.arms)]
     for side, angle in zip((1, -1), figure.arms, strict=True):
         bodies.append(_along_arm(figure.skin, side, angle, 0.0, 1.0, 0.14, SKIN))
-    return [_moved(body, figure.x) for body in bodies]
+    return [moved(body, (figure.x, 0.0, 0.0)) for body in bodies]
+
+
+def in_trousers(figure: Figure) -> Figure:
+    """The same person, with a sweater in place of a dress."""
+    if figure.garment.cut != "dress":
+        return figure
+    return replace(figure, garment=replace(figure.garment, cut="sweater"))
 
 
 def garment_bodies(garment: Garment, arms: tuple[float, float]) -> list[Solid]:
     """The garment on a body at x = 0, its sleeves along arms at these angles."""
-    middle, half = (_SHOULDER + _HIP) / 2, (_SHOULDER - _HIP) / 2
+    middle, half = (SHOULDER + HIP) / 2, (SHOULDER - HIP) / 2
     bodies = [
         Solid(
             "frustum",
@@ -115,46 +125,22 @@ def garment_bodies(garment: Garment, arms: tuple[float, float]) -> list[Solid]:
     return bodies
 
 
-def lay_flat(garment: Garment, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The garment alone on white paper, [height, width, 3]; `size` is (width, height) in px."""
-    width, height = size[0] * 2, size[1] * 2
-    low = 0.3 if garment.cut == "dress" else 0.7
-    unit = max((_SHOULDER - low + 0.3) / height, 3.4 / width)
-    x = ((np.arange(width) + 0.5 - width / 2) * unit).astype(np.float32)
-    y = ((_SHOULDER + low) / 2 - (np.arange(height) + 0.5 - height / 2) * unit).astype(np.float32)
-    points = np.stack([*np.meshgrid(x, y), np.zeros((height, width), np.float32)], axis=-1)
-    picture = np.full((height, width, 3), 0.95, np.float32)
-    for body in reversed(garment_bodies(garment, (0.95, 0.95))):
-        _print_flat(picture, body, points)
-    small: Floats = picture.reshape(size[1], 2, size[0], 2, 3).mean(axis=(1, 3))
-    return (small * 255).round().astype(np.uint8)
-
-
-def _print_flat(picture: Floats, body: Solid, points: Floats) -> None:
-    inside_body = (points - np.asarray(body.centre, np.float32)) @ np.linalg.inv(body.matrix).T
-    across, up = inside_body[..., 0], inside_body[..., 1]
-    radius = (body.taper + 1) / 2 + (body.taper - 1) / 2 * up
-    covered = (np.abs(up) <= 1) & (np.abs(across) <= radius)
-    on_front = inside_body[covered]
-    on_front[:, 2] = -np.sqrt(np.clip(radius[covered] ** 2 - across[covered] ** 2, 0, None))
-    colours = paint_colours(body.paint, on_front)
-    if body.emblem is not None and isinstance(body.paint, Paint):
-        marked = emblem_at(body.emblem, on_front[:, 0], on_front[:, 1])
-        colours = np.where(marked[:, None], np.asarray(body.paint.second, np.float32), colours)
-    shade = 1 - 0.18 * (np.abs(across[covered]) / radius[covered]) ** 4
-    picture[covered] = colours * shade[:, None]
+def leg_bodies(paint: Paint | Colour, owner: int) -> list[Solid]:
+    """Two legs, from the ankles to the hip, or what is worn on them."""
+    return [
+        Solid("frustum", (side * 0.25, 0.46, 0), (0.2, 0.42, 0.2), owner, paint, taper=1.15)
+        for side in (1, -1)
+    ]
 
 
 def _legs(figure: Figure) -> list[Solid]:
-    legs: list[Solid] = []
     bare = figure.garment.cut == "dress"
-    paint, owner = (figure.skin, SKIN) if bare else (COLOURS[figure.trousers], TROUSERS)
-    for side in (1, -1):
-        legs.append(
-            Solid("frustum", (side * 0.25, 0.46, 0), (0.2, 0.42, 0.2), owner, paint, taper=1.15)
-        )
-        legs.append(Solid("sphere", (side * 0.26, 0.08, -0.08), (0.18, 0.1, 0.26), SKIN, _EYES))
-    return legs
+    legs = leg_bodies(figure.skin, SKIN) if bare else leg_bodies(COLOURS[figure.trousers], TROUSERS)
+    shoes = [
+        Solid("sphere", (side * 0.26, 0.08, -0.08), (0.18, 0.1, 0.26), SKIN, _EYES)
+        for side in (1, -1)
+    ]
+    return [*legs, *shoes]
 
 
 def _head(figure: Figure) -> list[Solid]:
@@ -181,12 +167,10 @@ def _along_arm(
     owner: int,
 ) -> Solid:
     """A part of an arm, from `start` to `end` of its length."""
-    middle, half = (start + end) / 2 * _ARM, (end - start) / 2 * _ARM
-    shoulder = (side * 0.6, _SHOULDER - 0.14)
-    centre = (shoulder[0] + side * np.sin(angle) * middle, shoulder[1] - np.cos(angle) * middle)
+    middle, half = (start + end) / 2, (end - start) / 2 * _ARM
     return Solid(
         "frustum",
-        (*centre, 0.0),
+        (*along_arm(side, angle, middle), 0.0),
         (radius * 0.85, half, radius * 0.85),
         owner,
         paint,
@@ -195,5 +179,13 @@ def _along_arm(
     )
 
 
-def _moved(body: Solid, x: float) -> Solid:
-    return replace(body, centre=(body.centre[0] + x, *body.centre[1:]))
+def along_arm(side: int, angle: float, share: float) -> tuple[float, float]:
+    """Where an arm of a person at x = 0 is, x and y, at a share of its length from the shoulder."""
+    away = share * _ARM
+    return side * 0.6 + side * np.sin(angle) * away, SHOULDER - 0.14 - np.cos(angle) * away
+
+
+def moved(body: Solid, by: Vector) -> Solid:
+    """The body in another place."""
+    x, y, z = (at + step for at, step in zip(body.centre, by, strict=True))
+    return replace(body, centre=(x, y, z))

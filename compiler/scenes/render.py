@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,6 +77,22 @@ def render(
     )
 
 
+def project(points: Floats, size: tuple[int, int]) -> Floats:
+    """Where points [N, 3] of the world are seen in a picture of `size`: x and y in px, [N, 2]."""
+    return _seen_at(points, size)[0].astype(np.float32)
+
+
+def _seen_at(points: Floats, size: tuple[int, int]) -> tuple[NDArray[np.float64], Any]:
+    """Where points [..., 3] are in a picture, [..., 2] px, and how far ahead of the camera."""
+    width, height = size
+    x, y, z = np.moveaxis(points - CAMERA, -1, 0)
+    c, s = np.cos(_LOOKS_DOWN), np.sin(_LOOKS_DOWN)
+    up, ahead = y * c + z * s, z * c - y * s
+    scale = min(width, height) / (2 * _FIELD)
+    places = np.stack([width / 2 + x / ahead * scale, height / 2 - up / ahead * scale], axis=-1)
+    return places, ahead
+
+
 def _start(size: tuple[int, int]) -> _Buffers:
     width, height = (side * _SAMPLES for side in size)
     unit = _FIELD / min(width, height)
@@ -141,12 +158,9 @@ def _draw_solid(buffers: _Buffers, solid: Solid, number: int) -> None:
 def _window(buffers: _Buffers, solid: Solid) -> tuple[slice, slice]:
     """The part of the picture in which a body can be seen."""
     height, width = buffers.depth.shape
-    x, y, z = np.asarray(solid.centre, np.float32) - CAMERA
-    c, s = np.cos(_LOOKS_DOWN), np.sin(_LOOKS_DOWN)
-    up, ahead = y * c + z * s, z * c - y * s
+    (middle_x, middle_y), ahead = _seen_at(np.asarray(solid.centre, np.float32), (width, height))
     scale = min(width, height) / (2 * _FIELD)
     reach = solid.reach / max(float(ahead) - solid.reach, 0.5) * scale + 2
-    middle_x, middle_y = width / 2 + x / ahead * scale, height / 2 - up / ahead * scale
     top, bottom = (int(np.clip(middle_y + sign * reach, 0, height)) for sign in (-1, 1))
     left, right = (int(np.clip(middle_x + sign * reach, 0, width)) for sign in (-1, 1))
     return slice(top, bottom), slice(left, right)

@@ -11,15 +11,33 @@ import numpy as np
 from . import maps
 from .bodies import build_thing
 from .edits import Edit, make_edit
-from .figure import GARMENT, Figure, build_figure, lay_flat, make_figure
+from .figure import (
+    GARMENT,
+    TROUSERS,
+    Figure,
+    build_figure,
+    in_trousers,
+    make_arms,
+    make_figure,
+    make_garment,
+    moved,
+)
+from .flat import lay_flat, lay_trousers_flat
 from .maps import Pixels
+from .pose import draw_pose
 from .render import Frame, render
+from .solids import Vector
+from .styles import Style, make_style, stylised
 from .wording import figure_caption, garment_caption, scene_caption
 from .world import KINDS, Scene, Thing, Weather, make_light, make_place, make_scene
 
 #: raised whenever a seed gives other pixels or texts
 VERSION = 1
 VIEWS = 4
+PORTRAITS = TURNS = 3
+_STEP = np.radians(40)  # not a quarter turn, after which a cube looks as before
+#: by how much a person is moved to be seen from the chest up
+_CLOSER: Vector = (0.0, -0.85, -3.3)
 #: colours of segments: what is behind, the ground, then the kinds of things
 _BEHIND, _GROUND = (70, 90, 140), (130, 120, 90)
 _KIND_COLOURS = (
@@ -74,8 +92,27 @@ class SceneRow:
     @cached_property
     def figure_frame(self) -> Frame:
         """The person, drawn."""
-        figure = self.figure
-        return render(build_figure(figure), figure.place, figure.light, "fair", self.size)
+        return self.draw_figure(self.figure)
+
+    @cached_property
+    def outfit(self) -> Figure:
+        """The person in a garment and trousers, never in a dress."""
+        return in_trousers(self.figure)
+
+    @cached_property
+    def outfit_frame(self) -> Frame:
+        """The person in a garment and trousers, drawn."""
+        return self.draw_figure(self.outfit)
+
+    @cached_property
+    def style(self) -> Style:
+        """What the style of `style` and `stylised` is."""
+        return make_style(self._rng(30))
+
+    def draw_figure(self, figure: Figure, by: Vector = (0.0, 0.0, 0.0)) -> Frame:
+        """A person at the row's size, moved."""
+        bodies = [moved(body, by) for body in build_figure(figure)]
+        return render(bodies, figure.place, figure.light, "fair", self.size)
 
     def draw(self, scene: Scene) -> Frame:
         """Any scene at the row's size."""
@@ -93,6 +130,37 @@ class SceneRow:
             self.subject, x=float(rng.uniform(-0.5, 0.5)), turn=float(rng.uniform(-1.5, 1.5))
         )
         return Scene((turned,), make_place(rng), make_light(rng))
+
+    def turned(self, number: int) -> Scene:
+        """The things after so many steps of a turntable that they stand on."""
+        angle = number * _STEP
+        c, s = float(np.cos(angle)), float(np.sin(angle))
+        things = tuple(
+            replace(
+                thing,
+                x=thing.x * c + thing.z * s,
+                z=thing.z * c - thing.x * s,
+                turn=thing.turn + angle,
+            )
+            for thing in self.scene.things
+        )
+        return replace(self.scene, things=things)
+
+    def portrait(self, number: int) -> Figure:
+        """The person in another garment, pose, place and light."""
+        rng = self._rng(20 + number)
+        return replace(
+            self.figure,
+            garment=make_garment(rng),
+            arms=make_arms(rng),
+            x=float(rng.uniform(-0.2, 0.2)),
+            place=make_place(rng),
+            light=make_light(rng),
+        )
+
+    def other_scene(self) -> Pixels:
+        """A scene that has nothing to do with the others."""
+        return self.draw(make_scene(self._rng(31))).colours
 
     def segments(self) -> Pixels:
         """The scene with a flat colour for each kind of thing."""
@@ -116,9 +184,21 @@ class SceneRow:
         """White where the garment is, and a little around it."""
         return maps.widened(maps.mask_of(self.figure_frame, [GARMENT]), 0.03)
 
+    def outfit_mask(self) -> Pixels:
+        """White where the garment and the trousers are, and a little around them."""
+        return maps.widened(maps.mask_of(self.outfit_frame, [GARMENT, TROUSERS]), 0.03)
+
 
 def _draw_view(number: int) -> Callable[[SceneRow], Pixels]:
     return lambda row: row.draw(row.view(number)).colours
+
+
+def _draw_turned(number: int) -> Callable[[SceneRow], Pixels]:
+    return lambda row: row.draw(row.turned(number)).colours
+
+
+def _draw_portrait(number: int) -> Callable[[SceneRow], Pixels]:
+    return lambda row: row.draw_figure(row.portrait(number), _CLOSER).colours
 
 
 #: what each column of a row holds
@@ -141,6 +221,16 @@ IMAGES: dict[str, Callable[[SceneRow], Pixels]] = {
     "person_segments": lambda row: maps.segment_map(
         row.figure_frame, [_BEHIND, _GROUND, *_PART_COLOURS]
     ),
+    "pose": lambda row: draw_pose(row.figure, row.size),
+    **{f"portrait_{n}": _draw_portrait(n) for n in range(1, PORTRAITS + 1)},
+    "outfit": lambda row: row.outfit_frame.colours,
+    "top": lambda row: lay_flat(row.outfit.garment, row.size),
+    "trousers": lambda row: lay_trousers_flat(row.outfit.trousers, row.size),
+    "outfit_mask": SceneRow.outfit_mask,
+    "outfit_agnostic": lambda row: maps.greyed(row.outfit_frame.colours, row.outfit_mask()),
+    **{f"turned_{n}": _draw_turned(n) for n in range(1, TURNS + 1)},
+    "style": lambda row: stylised(row.other_scene(), row.style),
+    "stylised": lambda row: stylised(row.frame.colours, row.style),
 }
 TEXTS: dict[str, Callable[[SceneRow], str]] = {
     "caption": lambda row: scene_caption(row.scene),
