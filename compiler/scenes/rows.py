@@ -37,7 +37,7 @@ VIEWS = 4
 PORTRAITS = TURNS = 3
 _STEP = np.radians(40)  # not a quarter turn, after which a cube looks as before
 #: by how much a person is moved to be seen from the chest up
-_CLOSER: Vector = (0.0, -0.85, -3.3)
+CLOSER: Vector = (0.0, -0.85, -3.3)
 #: colours of segments: what is behind, the ground, then the kinds of things
 _BEHIND, _GROUND = (70, 90, 140), (130, 120, 90)
 _KIND_COLOURS = (
@@ -198,7 +198,7 @@ def _draw_turned(number: int) -> Callable[[SceneRow], Pixels]:
 
 
 def _draw_portrait(number: int) -> Callable[[SceneRow], Pixels]:
-    return lambda row: row.draw_figure(row.portrait(number), _CLOSER).colours
+    return lambda row: row.draw_figure(row.portrait(number), CLOSER).colours
 
 
 #: what each column of a row holds

@@ -19,16 +19,15 @@ from onepic.compiler.scenes.figure import (
     Garment,
     build_figure,
     garment_bodies,
-    lay_flat,
     make_figure,
     make_garment,
 )
+from onepic.compiler.scenes.flat import lay_flat
 from onepic.compiler.scenes.palette import COLOURS, PATTERNS, Paint, Place
 from onepic.compiler.scenes.render import render
 from onepic.compiler.scenes.world import Light
 
 SEEDS = st.integers(0, 2**63 - 1)
-PAPER = 242  # of 255
 
 
 def worn(garment, size=(64, 64)):
@@ -113,21 +112,3 @@ def test_an_emblem_is_seen_on_a_garment_worn_and_laid_flat(emblem):
         changed = (draw(plain) != draw(marked)).any(-1)
         assert changed.sum() > 8
         assert (draw(marked)[changed].astype(int).sum(-1) > draw(plain)[changed].sum(-1)).all()
-
-
-@pytest.mark.parametrize("size", [(64, 64), (48, 64), (64, 48)])
-def test_a_garment_laid_flat_has_the_size_that_is_asked_for_and_lies_on_white(size):
-    for cut in CUTS:
-        flat = lay_flat(Garment(cut, Paint("red")), size)
-        assert flat.shape == (size[1], size[0], 3)
-        assert flat.dtype == np.uint8
-        assert (flat[0] == PAPER).all()
-        assert (flat[-1] == PAPER).all()
-        middle = flat[size[1] // 2, size[0] // 2]
-        assert middle[0] > 2 * middle[1]
-
-
-def test_a_garment_laid_flat_lies_in_the_middle():
-    for cut in CUTS:
-        covered = (lay_flat(Garment(cut, Paint("black")), (64, 64)) < 128).all(-1)
-        assert np.nonzero(covered)[1].mean() == pytest.approx(31.5, abs=0.5)

@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onepic.compiler.scenes.figure import GARMENT
-from onepic.compiler.scenes.rows import IMAGES, TEXTS, VIEWS, SceneRow
+from onepic.compiler.scenes.figure import GARMENT, HAIR, TROUSERS
+from onepic.compiler.scenes.rows import CLOSER, IMAGES, PORTRAITS, TEXTS, TURNS, VIEWS, SceneRow
 from onepic.compiler.scenes.world import KINDS
 
-MASKS = ("mask", "edit_mask", "garment_mask")
+MASKS = ("mask", "edit_mask", "garment_mask", "outfit_mask")
 #: prints the digest of a row that another process draws
 DIGEST = """
 import sys, test_rows
@@ -258,6 +258,70 @@ def test_the_parts_of_a_person_have_a_colour_each(rows):
         assert all(len(np.unique(segments[owners == o], axis=0)) == 1 for o in np.unique(owners))
 
 
+def test_portraits_show_the_same_person_in_other_clothes_and_places(rows):
+    for row in rows[:8]:
+        portraits = [row.portrait(number) for number in range(1, PORTRAITS + 1)]
+        assert all(portrait.hair == row.figure.hair for portrait in portraits)
+        assert all(portrait.skin == row.figure.skin for portrait in portraits)
+        assert len({portrait.arms for portrait in [*portraits, row.figure]}) == PORTRAITS + 1
+        assert len({portrait.garment for portrait in portraits}) > 1
+        names = [f"portrait_{number}" for number in range(1, PORTRAITS + 1)]
+        assert len({IMAGES[name](row).tobytes() for name in names}) == PORTRAITS
+
+
+def test_a_portrait_shows_the_whole_head_larger_than_the_person_does(rows):
+    for row in rows[:8]:
+        frame = row.draw_figure(row.portrait(1), CLOSER)
+        heads = [np.isin(each.owners, [HAIR]) for each in (frame, row.figure_frame)]
+        assert heads[0].sum() > 2 * heads[1].sum()
+        assert not heads[0][0].any()
+
+
+def test_an_outfit_is_the_person_in_a_top_and_trousers(rows):
+    cuts = {row.figure.garment.cut for row in rows}
+    assert "dress" in cuts
+    for row in rows:
+        assert row.outfit.garment.cut != "dress"
+        assert {GARMENT, TROUSERS} <= set(np.unique(row.outfit_frame.owners))
+        if row.figure.garment.cut != "dress":
+            assert not differing(row, "outfit", "person").any()
+        else:
+            assert replace(row.outfit, garment=row.figure.garment) == row.figure
+
+
+def test_nothing_of_the_outfit_is_left_where_it_is_hidden(rows):
+    for row in rows:
+        hidden = IMAGES["outfit_agnostic"](row)
+        worn = np.isin(row.outfit_frame.owners, [GARMENT, TROUSERS])
+        assert (hidden[worn] == 128).all()
+        outside = IMAGES["outfit_mask"](row)[..., 0] == 0
+        assert not differing(row, "outfit", "outfit_agnostic")[outside].any()
+
+
+def test_the_things_of_a_scene_turn_together(rows):
+    for row in rows[:8]:
+        for number in range(TURNS + 1):
+            scene = row.turned(number)
+            assert [str(thing) for thing in scene.things] == [str(t) for t in row.scene.things]
+            for before, after in zip(row.scene.things, scene.things, strict=True):
+                assert np.hypot(after.x, after.z) == pytest.approx(np.hypot(before.x, before.z))
+                assert after.turn - before.turn == pytest.approx(number * np.radians(40))
+        assert np.array_equal(row.draw(row.turned(0)).colours, IMAGES["image"](row))
+
+
+def test_the_stylised_picture_and_the_style_have_the_same_colours(rows):
+    """Prints have two colours or four, which both share; tiles have those of the scene."""
+    for row in rows:
+        if row.style.technique in ("ink", "dots", "poster"):
+            colours = [
+                set(map(tuple, IMAGES[name](row).reshape(-1, 3).tolist()))
+                for name in ("style", "stylised")
+            ]
+            assert len(colours[0] | colours[1]) <= 4
+            assert colours[0] & colours[1]
+        assert differing(row, "image", "stylised").mean() > 0.5
+
+
 def test_a_picture_is_drawn_when_it_is_asked_for():
     row = SceneRow(5, 0, (32, 32))
     assert TEXTS["caption"](row)
@@ -299,6 +363,20 @@ DRAWN = {
     "garment_mask": [49.8, 49.8, 49.8],
     "agnostic": [104.9, 131.1, 94.7],
     "person_segments": [136.7, 108.0, 100.2],
+    "pose": [8.1, 10.3, 12.1],
+    "portrait_1": [134.6, 116.5, 96.4],
+    "portrait_2": [150.5, 134.1, 145.4],
+    "portrait_3": [116.8, 76.4, 59.4],
+    "outfit": [91.9, 115.2, 88.8],
+    "top": [219.4, 204.6, 227.8],
+    "trousers": [142.2, 156.3, 222.5],
+    "outfit_mask": [57.5, 57.5, 57.5],
+    "outfit_agnostic": [106.1, 132.4, 97.0],
+    "turned_1": [88.0, 127.0, 120.5],
+    "turned_2": [82.8, 131.6, 117.3],
+    "turned_3": [87.6, 138.0, 123.5],
+    "style": [170.4, 149.8, 136.4],
+    "stylised": [167.3, 145.2, 130.7],
 }
 
 

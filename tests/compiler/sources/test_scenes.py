@@ -68,7 +68,21 @@ def test_a_text_with_a_default_may_be_lacking(rows_of):
     assert set(row.values) == {"image", "kind"}
 
 
-@pytest.mark.parametrize("wrong", [{"count": 0}, {"seed": -1}, {"size": 31}, {"sise": 64}])
+def test_scenes_may_be_upright(rows_of):
+    (row,) = rows_of(ScenesSource(count=1, size=[48, 64]), images=("person", "garment"))
+    assert {image.size for image in row.values.values()} == {(48, 64)}
+
+
+def test_a_square_is_written_as_its_side_so_that_older_datasets_stay_as_they_are():
+    assert ScenesSource(size=64).model_dump()["size"] == 64
+    assert ScenesSource(size=[64, 64]).model_dump()["size"] == 64
+    assert ScenesSource(size=[48, 64]).model_dump(mode="json")["size"] == [48, 64]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"count": 0}, {"seed": -1}, {"size": 31}, {"size": [64, 31]}, {"size": [64]}, {"sise": 64}],
+)
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(ValidationError):
         ScenesSource.model_validate(wrong)
