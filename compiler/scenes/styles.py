@@ -41,8 +41,9 @@ def make_style(rng: np.random.Generator) -> Style:
 def stylised(pixels: Pixels, style: Style) -> Pixels:
     """A picture in a style, of the same size."""
     draw = {"ink": _in_ink, "tiles": _of_tiles, "dots": _in_dots, "poster": _as_poster}
-    colours = draw[style.technique](pixels.astype(np.float32) / 255, style)
-    return (np.clip(colours, 0, 1) * 255).round().astype(np.uint8)
+    colours = draw[style.technique](pixels.astype(np.float32) / np.float32(255), style)
+    drawn: Pixels = (np.clip(colours, 0, 1) * 255).round().astype(np.uint8)
+    return drawn
 
 
 def _in_ink(colours: Floats, style: Style) -> Floats:
