@@ -43,9 +43,9 @@ from learning import (
 )
 from torch import Tensor
 
+from onepic.compiler.decoder import decode_box, load_vae
 from onepic.compiler.layout import Box
-from onepic.sampler.cached import fill_batch, load_scheduler, load_vae
-from onepic.sampler.decode import decode_box
+from onepic.sampler.cached import fill_batch, load_scheduler
 from onepic.trainer import CanvasLoader, Settings, open_canvases, train
 from onepic.trainer.base import Base, open_base
 from onepic.trainer.canvases import Canvases
@@ -105,7 +105,8 @@ class Scenes:
     def measure(self, network: Network, only_target: bool) -> dict[str, float]:
         """The masked error, the agreement of edges, and the colour error on the subject."""
         objective = Objective.of(Settings(), *self.base.noise_schedule())
-        vae, scheduler = load_vae(self.base), load_scheduler(self.base.folder / "scheduler")
+        vae = load_vae(self.base.name, self.base.revision)
+        scheduler = load_scheduler(self.base.folder / "scheduler")
         folder = Path(self.canvases.name)
         rows, where = truths(folder), regions(folder, CANNY.region)
         _, target, _ = places(folder)

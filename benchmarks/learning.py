@@ -29,13 +29,14 @@ from quality import Pixels
 from torch import Tensor
 
 from onepic.compiler import Scheduling, compile_dataset, read_recipe
+from onepic.compiler.decoder import load_vae
 from onepic.compiler.layout import Box, Layout
 from onepic.compiler.panels import PreparedRow, prepare_rows
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.recipe_file import RECIPE
 from onepic.compiler.sources import Columns
 from onepic.compiler.yaml_file import Override
-from onepic.sampler.cached import decode_canvases, fill_batch, load_scheduler, load_vae
+from onepic.sampler.cached import decode_canvases, fill_batch, load_scheduler
 from onepic.trainer import CanvasLoader, Settings, open_canvases, train
 from onepic.trainer.adapter import AdapterSettings
 from onepic.trainer.base import Base, open_base
@@ -184,7 +185,8 @@ class Test:
 
     def fill(self, is_right: bool) -> list[Pixels]:
         """All canvases with their targets filled."""
-        vae, scheduler = load_vae(self.base), load_scheduler(self.base.folder / "scheduler")
+        vae = load_vae(self.base.name, self.base.revision)
+        scheduler = load_scheduler(self.base.folder / "scheduler")
 
         def network(seen: Tensor, t: Tensor, batch: Batch) -> Tensor:
             return predict(self.unet, seen, t, batch)

@@ -34,10 +34,11 @@ from torch import Tensor
 from train_step import SDXL, synchronize
 
 from onepic import miniature
+from onepic.compiler.decoder import decode_box
 from onepic.compiler.layout import Box
 from onepic.sampler import OnePicPipeline, Task, open_task
 from onepic.sampler.canvas import Canvas, make_canvas
-from onepic.sampler.decode import decode_box, upcast
+from onepic.sampler.decode import upcast
 
 ROOT = Path(__file__).parent.parent
 WARM_UP = 2

@@ -115,6 +115,18 @@ def read_finished_info(folder: Path, name: str) -> dict[str, Any]:
     Raises:
         DatasetError: when there is none, it is unfinished, or of a newer format.
     """
+    info = read_known_info(folder, name)
+    if not info["complete"]:
+        raise DatasetError(f"{name}: compiling it has not finished; run onepic-compile again")
+    return info
+
+
+def read_known_info(folder: Path, name: str) -> dict[str, Any]:
+    """As `read_finished_info`, but of an unfinished dataset too.
+
+    Raises:
+        DatasetError: when there is none, or it is of a newer format.
+    """
     from .fingerprint import FORMAT_VERSION
 
     info = read_info(folder)
@@ -125,8 +137,6 @@ def read_finished_info(folder: Path, name: str) -> dict[str, Any]:
             f"{name}: format version {info['format_version']} is newer than this onepic reads "
             f"({FORMAT_VERSION}); upgrade onepic"
         )
-    if not info["complete"]:
-        raise DatasetError(f"{name}: compiling it has not finished; run onepic-compile again")
     return info
 
 

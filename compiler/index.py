@@ -133,6 +133,18 @@ def missized_files(output: Path, header: ShardHeader) -> Iterator[str]:
             yield f"{path.name} has {size} bytes instead of {record.size}"
 
 
+def read_columns(path: Path, columns: Sequence[str]) -> tuple[ShardHeader, pa.Table]:
+    """The header and some columns of an index, from one opening of the file.
+
+    Raises:
+        OSError, pa.ArrowException, ValueError: when the file is missing or damaged.
+    """
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        if not file.schema_arrow.equals(SCHEMA):
+            raise ValueError("its columns are not those of this format version")
+        return header_of(file.schema_arrow), file.read(list(columns), use_threads=False)
+
+
 def read_index(path: Path) -> pa.Table:
     """The rows of an index, with `SCHEMA`'s columns.
 

@@ -6,24 +6,21 @@ Nothing is encoded for it, so that no text encoder has to be in memory.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..compiler.layout import Layout, assemble_pixels
-from ..compiler.model import locate_model, weights_variant
-from ..compiler.weights import load_network
+from ..compiler.decoder import decode_boxes
+from ..compiler.layout import Layout
 from ..trainer.base import Base
 from ..trainer.loader import Batch
 from ..trainer.step import seed_of_batch
-from .decode import decode_box
 from .denoise import denoise
 
 
@@ -51,41 +48,21 @@ def fill_batch(
     )
 
 
-@torch.no_grad()
 def decode_canvases(
     vae: Any, latents: Tensor, info: Mapping[str, Any], base: Base
-) -> Iterator[NDArray[np.uint8]]:
-    """Whole canvases, uint8 [H, W, 3], each panel decoded alone as it was encoded.
+) -> NDArray[np.uint8]:
+    """Whole canvases, uint8 [B, H, W, 3], each panel decoded alone as it was encoded.
 
     `info` is the dataset's, `latents` are [B, C, H, W].
     """
-    layout = _cells(info)
-    panels = {
-        name: decode_box(vae, latents, box, layout.factor, base).numpy()
-        for name, box in layout.cells()
-    }
-    for number in range(len(latents)):
-        yield assemble_pixels(layout, {name: panel[number] for name, panel in panels.items()})
-
-
-def load_vae(base: Base) -> Any:
-    """The base model's VAE in float32."""
-    folder, _ = locate_model(base.name, base.revision, ("vae/*",), "vae")
-    variant = weights_variant(base.name, folder / "vae")
-    return load_network(AutoencoderKL, base.name, folder / "vae", torch.float32, variant)
+    width, height = info["panel_size"]
+    rows = tuple(map(tuple, info["recipe"]["layout"]))
+    layout = Layout(rows, width, height, info["model"]["factor"])
+    boxes = [box for _, box in layout.cells()]
+    return decode_boxes(vae, latents, boxes, layout.factor, base)
 
 
 def load_scheduler(folder: Path) -> Any:
     """The scheduler that a model comes with, of whichever class it is."""
     config = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
     return getattr(diffusers, config["_class_name"]).from_config(config)
-
-
-def _cells(info: Mapping[str, Any]) -> Layout:
-    """A dataset's canvas with a name of its own for each cell: equal panels are decoded apart."""
-    names = tuple(
-        tuple(f"{row}.{column}" for column in range(len(panels)))
-        for row, panels in enumerate(info["recipe"]["layout"])
-    )
-    width, height = info["panel_size"]
-    return Layout(names, width, height, info["model"]["factor"])

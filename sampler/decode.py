@@ -1,4 +1,4 @@
-"""From filled latents to pictures: only the targets are decoded."""
+"""From filled targets to pictures."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ..compiler.encoder import Scale
-from ..compiler.layout import Box, assemble_pixels
+from ..compiler.layout import assemble_pixels
 from .canvas import Canvas
 
 #: Px over which a narrowed target fades into the original picture, inside its mask.
@@ -31,26 +29,6 @@ def upcast(vae: Any) -> Iterator[None]:
         yield
     finally:
         vae.to(torch.float16)
-
-
-def decode_box(vae: Any, filled: Tensor, box: Box, factor: int, scale: Scale) -> Tensor:
-    """A part of the canvas as pixels.
-
-    Args:
-        vae: on the device where it is to compute.
-        filled: canvas latents [N, C, H, W], scaled.
-        box: in px of the canvas.
-        factor: px along a side of a latent cell.
-        scale: of the latents.
-
-    Returns:
-        uint8 [N, height, width, 3].
-    """
-    rows, columns = box.divided(factor).slices
-    latents = filled[:, :, rows, columns] / scale.scaling_factor + scale.shift_factor
-    pixels: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0].float()
-    pixels = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).cpu()
 
 
 def paste(canvas: Canvas, panel: str, filled: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ..compiler.decoder import load_vae
 from ..trainer.card import PICTURES
 from ..trainer.loader import Batch, CanvasLoader
 from ..trainer.run import Run
 from ..trainer.step import predict
-from .cached import decode_canvases, fill_batch, load_scheduler, load_vae
+from .cached import decode_canvases, fill_batch, load_scheduler
 
 _GAP = 8
 
@@ -67,10 +68,10 @@ class HeldOutPictures:
         run.network.train()
         return filled
 
-    def _decode(self, run: Run, batch: Batch, latents: Tensor) -> Iterator[NDArray[np.uint8]]:
+    def _decode(self, run: Run, batch: Batch, latents: Tensor) -> NDArray[np.uint8]:
         base = run.inputs.base
         if self._vae is None:
-            self._vae = load_vae(base).to(run.accelerator.device)
+            self._vae = load_vae(base.name, base.revision).to(run.accelerator.device)
         return decode_canvases(self._vae, latents, run.inputs.datasets[batch.dataset].info, base)
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from ..compiler.decoder import decode_box
 from ..compiler.encoder import embed_prompts, encode_pixels
 from ..compiler.errors import TaskError
 from ..compiler.layout import assemble_latents
@@ -27,7 +28,7 @@ from ..compiler.sources.base import ImageValue, Value
 from ..trainer.adapter import cast
 from ..trainer.export import load_trained
 from .canvas import Canvas, make_canvas
-from .decode import decode_box, paste, upcast, whole_canvas
+from .decode import paste, upcast, whole_canvas
 from .denoise import denoise
 from .network import Guidance, GuidedNetwork
 from .task import Task, open_task

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..compiler.errors import DatasetError
 from ..compiler.files import SHARDS
-from ..compiler.index import SCHEMA, FileRecord, header_of
+from ..compiler.index import FileRecord, read_columns
 from .store import Store
 
 Shape = tuple[int, int, int]
@@ -98,16 +98,13 @@ def sample_name(store: Store, table: SampleTable, number: int) -> str:
 def _read_index(store: Store, number: int) -> tuple[dict[str, FileRecord], pa.Table]:
     path = store.metadata(_index_name(number))
     try:
-        # Opened once for both: there can be tens of thousands of them.
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            if not file.schema_arrow.equals(SCHEMA):
-                raise ValueError("its columns are not those of this format version")
-            return header_of(file.schema_arrow).files, file.read(_COLUMNS, use_threads=False)
+        header, table = read_columns(path, _COLUMNS)
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DatasetError(
             f"{store.name}/{_index_name(number)}: the shard's index cannot be read ({error}); "
             "delete it and compile again to restore it"
         ) from error
+    return header.files, table
 
 
 def _index_name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Only targets are decoded, and what a mask keeps of a picture is kept to the pixel."""
+"""What a mask keeps of a picture is kept to the pixel."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from onepic.compiler.layout import Box, Layout
+from onepic.compiler.layout import Layout
 from onepic.sampler.canvas import Canvas
-from onepic.sampler.decode import FEATHER, decode_box, feathered, paste, upcast, whole_canvas
-
-UNIT = SimpleNamespace(scaling_factor=0.5, shift_factor=0.25)
+from onepic.sampler.decode import FEATHER, feathered, paste, upcast, whole_canvas
 
 
 def disc(size: int = 64, radius: int = 20) -> Any:
@@ -33,57 +31,32 @@ def canvas(narrowed: Any = None, size: int = 64) -> Canvas:
     return Canvas(layout, ("made",), panels, narrowed, "")
 
 
-class FlatVae:
-    """Decodes to the mean of the latents' channels, magnified 8 times, in its own dtype."""
+class AnyVae:
+    """What `upcast` asks of a VAE."""
 
     def __init__(self, dtype: torch.dtype = torch.float32, force_upcast: bool = True) -> None:
         self.dtype, self.config = dtype, SimpleNamespace(force_upcast=force_upcast)
-        self.seen: list[torch.Tensor] = []
 
     def to(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
 
-    def decode(self, latents: torch.Tensor, return_dict: bool) -> tuple[torch.Tensor]:
-        self.seen.append(latents)
-        assert latents.dtype == self.dtype
-        pixels = latents.mean(1, keepdim=True).repeat(1, 3, 1, 1)
-        return (torch.nn.functional.interpolate(pixels, scale_factor=8),)
-
-
-class TestDecoding:
-    def test_a_box_is_cut_out_and_scaled_back(self):
-        vae, filled = FlatVae(), torch.zeros(2, 4, 8, 16)
-        filled[0, :, :, 8:] = 0.125
-        pixels = decode_box(vae, filled, Box(64, 0, 64, 64), 8, UNIT)
-        assert vae.seen[0].shape == (2, 4, 8, 8)
-        assert pixels.shape == (2, 64, 64, 3)
-        assert pixels.dtype == torch.uint8
-        # 0.125 / 0.5 + 0.25 is 0.5, and 0.25 where latents are 0.
-        assert pixels[0].unique().tolist() == [round(1.5 * 127.5)]
-        assert pixels[1].unique().tolist() == [round(1.25 * 127.5)]
-
-    def test_what_is_too_bright_or_too_dark_is_clipped(self):
-        filled = torch.stack([torch.full((4, 2, 2), 9.0), torch.full((4, 2, 2), -9.0)])
-        pixels = decode_box(FlatVae(), filled, Box(0, 0, 16, 16), 8, UNIT)
-        assert [each.unique().tolist() for each in pixels] == [[255], [0]]
-
 
 class TestUpcast:
     def test_half_precision_is_left_and_taken_up_again(self):
-        vae = FlatVae(torch.float16)
+        vae = AnyVae(torch.float16)
         with upcast(vae):
             assert vae.dtype == torch.float32
         assert vae.dtype == torch.float16
 
     def test_it_is_taken_up_again_after_an_error(self):
-        vae = FlatVae(torch.float16)
+        vae = AnyVae(torch.float16)
         with pytest.raises(RuntimeError), upcast(vae):
             raise RuntimeError
         assert vae.dtype == torch.float16
 
     @pytest.mark.parametrize(
         "vae",
-        [FlatVae(torch.float16, force_upcast=False), FlatVae(torch.bfloat16), FlatVae()],
+        [AnyVae(torch.float16, force_upcast=False), AnyVae(torch.bfloat16), AnyVae()],
         ids=["safe in half", "bfloat16", "float32"],
     )
     def test_nothing_is_done_where_nothing_overflows(self, vae):
