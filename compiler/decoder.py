@@ -54,7 +54,7 @@ def decode_boxes(
 ) -> NDArray[np.uint8]:
     """Whole canvases, uint8 [N, H, W, 3], from boxes in px that tile them; else as `decode_box`."""
     count, _, height, width = latents.shape
-    canvases = np.empty((count, height * factor, width * factor, 3), np.uint8)
+    canvases = np.zeros((count, height * factor, width * factor, 3), np.uint8)
     for box in boxes:
         canvases[:, *box.slices] = decode_box(vae, latents, box, factor, scale).numpy()
     return canvases

@@ -17,7 +17,7 @@ from .layout import Box
 #: px of a preview's longer side
 PREVIEW_SIDE = 384
 _COLUMNS, _GAP, _CAPTION, _FRAME = 3, 12, 22, 3
-_TARGET_COLOUR = (230, 90, 30)
+TARGET_COLOUR = (230, 90, 30)
 
 
 def encode_preview(canvas: NDArray[np.uint8]) -> bytes:
@@ -53,7 +53,7 @@ def write_sheet(path: Path, previews: Sequence[Preview], canvas_width: int) -> N
     for number, (image, preview) in enumerate(zip(images, previews, strict=True)):
         left = _GAP + number % columns * (width + _GAP)
         top = _GAP + number // columns * (height + _CAPTION + _GAP)
-        sheet.paste(_framed(image, preview.targets, scale), (left, top))
+        sheet.paste(framed(image, preview.targets, scale), (left, top))
         ImageDraw.Draw(sheet).text(
             (left, top + height + 4),
             _shortened(preview.prompt, width),
@@ -65,13 +65,14 @@ def write_sheet(path: Path, previews: Sequence[Preview], canvas_width: int) -> N
     write_whole(path, buffer.getvalue())
 
 
-def _framed(image: Image.Image, boxes: Sequence[Box], scale: float) -> Image.Image:
+def framed(image: Image.Image, boxes: Sequence[Box], scale: float) -> Image.Image:
+    """Draw the frame of a target around boxes, which are `scale` times as large in the image."""
     draw = ImageDraw.Draw(image)
     for box in boxes:
         right, bottom = box.left + box.width, box.top + box.height
         corners = [round(value * scale) for value in (box.left, box.top, right, bottom)]
         corners[2:] = [value - 1 for value in corners[2:]]
-        draw.rectangle(corners, outline=_TARGET_COLOUR, width=_FRAME)
+        draw.rectangle(corners, outline=TARGET_COLOUR, width=_FRAME)
     return image
 
 

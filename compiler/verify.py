@@ -32,10 +32,16 @@ def find_damage(folder: Path, totals: Mapping[str, int]) -> Iterator[str]:
         counted["samples"] += header.samples
         counted["rejected"] += len(header.rejected)
         yield from _damage_of_shard(folder, header)
+    if is_sound:
+        yield from find_miscounts(totals, counted)
+    yield from damage_beside_shards(folder, counted["rejected"] if is_sound else None)
+
+
+def find_miscounts(totals: Mapping[str, int], counted: Mapping[str, int]) -> Iterator[str]:
+    """Where dataset.json counts otherwise than the shards do."""
     for name, found in counted.items():
-        if is_sound and found != totals[name]:
+        if found != totals[name]:
             yield f"{DATASET} counts {totals[name]} {name}, the shards {found}"
-    yield from _damage_of_the_rest(folder, counted["rejected"] if is_sound else None)
 
 
 def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
@@ -53,7 +59,8 @@ def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
             yield f"{SHARDS}/{path.name} has another SHA-256 than its index says; {_first(index)}"
 
 
-def _damage_of_the_rest(folder: Path, rejected: int | None) -> Iterator[str]:
+def damage_beside_shards(folder: Path, rejected: int | None) -> Iterator[str]:
+    """What is wrong with the files that a dataset has once; `rejected` rows where it is known."""
     if not (folder / REJECTED).is_file():
         yield f"{REJECTED} is missing"
     elif not _has_rows(folder / REJECTED, rejected):

@@ -1,0 +1,14 @@
+"""Looks at a compiled dataset: what is in it, what is wrong with it, and how it looks.
+
+In the order in which data meet the modules:
+
+- `catalogue`: the indexes of all shards, and what a look at the files says is wrong.
+- `selection`, `samples`: some samples, drawn by a seed, and their bytes.
+- `statistics`, `expectation`: latents and masks in figures, and what the model expects of them.
+- `facts`: all of that together.
+- `summary`: the facts on a terminal, in a log, or as JSON.
+- `single`: one sample, looked at closely.
+- `picture`: canvases and masks as pictures.
+- `charts`, `page`: one page for a browser.
+- `cli`: the command ``onepic-inspect``.
+"""

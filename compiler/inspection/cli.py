@@ -1,0 +1,154 @@
+"""The command ``onepic-inspect``."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import numpy as np
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from ..errors import OnepicError, OutputError
+from ..files import write_whole
+from ..report import open_report
+from .catalogue import Catalogue, read_catalogue
+from .facts import gather_facts
+from .selection import draw_selection
+from .single import read_one, sample_lines
+from .summary import to_json, to_lines, to_tables
+
+EXAMPLES = """
+Look at a compiled dataset: what is in it, what is wrong with it, and how it looks.
+
+Examples:
+
+  onepic-inspect data/colorization
+
+  onepic-inspect data/colorization --html colorization.html
+
+  onepic-inspect data/colorization --image 3
+
+Counts come from the indexes of all samples; latents and masks from a selection of them, which is
+the same for the same --seed. Checksums are compared by onepic-compile --verify. Exit codes: 0 done,
+1 the dataset has problems, which are listed, 2 the call was wrong, 130 stopped by Ctrl-C.
+"""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(help=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+def inspect_command(
+    dataset: Annotated[str, typer.Argument(help="A folder made by onepic-compile.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page for a browser into this file.")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Samples on the page.", min=1, max=1000)] = 60,
+    seed: Annotated[int, typer.Option(help="Draws the samples that are looked at.", min=0)] = 0,
+    image: Annotated[
+        int | None,
+        typer.Option(help="Decode this sample, counted from 0, beside its mask.", min=0),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The PNG of --image.", show_default="DATASET-N.png")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
+    if wrong := _what_is_wrong(dataset, html, image, output, json_):
+        _fail(wrong, 2)
+    try:
+        catalogue = read_catalogue(Path(dataset).expanduser())
+        if image is not None:
+            _show_sample(catalogue, image, output)
+        else:
+            _inspect(catalogue, html, samples, seed, json_)
+    except OnepicError as error:
+        if debug:
+            raise
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("stopped; nothing was changed", 130)
+
+
+def _what_is_wrong(
+    dataset: str, html: Path | None, image: int | None, output: Path | None, json_: bool
+) -> str | None:
+    """Why a call cannot be carried out; None where it can."""
+    if "://" in dataset:
+        return (
+            f"{dataset}: a URL; only folders of this machine can be inspected: download the "
+            "dataset first"
+        )
+    if image is not None and (html is not None or json_):
+        return "--image shows one sample: give it without --html and --json"
+    if output is not None and image is None:
+        return "--output names the picture of --image; a page is named by --html"
+    return None
+
+
+def _inspect(
+    catalogue: Catalogue, html: Path | None, samples: int, seed: int, as_json: bool
+) -> None:
+    selection = draw_selection(catalogue.samples, seed)
+    report = open_report()
+    facts = gather_facts(catalogue, selection, report)
+    if html is not None:
+        from .page import render_page
+
+        _write(html, render_page(catalogue, facts, selection.numbers[:samples], report).encode())
+    if as_json:
+        print(to_json(facts))
+    elif sys.stdout.isatty():
+        _print(to_tables(facts))
+    else:
+        print("\n".join(to_lines(facts)))
+    if html is not None and not as_json:
+        print(f"page: {html}")
+    if facts.problems:
+        raise typer.Exit(1)
+
+
+def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None:
+    sample = read_one(catalogue, number)
+    print("\n".join(sample_lines(sample)), flush=True)
+    # Loading the VAE takes seconds, and only this needs it.
+    from ..decoder import load_vae
+    from .picture import canvas_beside_mask, decode_canvas, draw_in_blocks
+
+    model = catalogue.info["model"]
+    vae = load_vae(model["name"], model["revision"])
+    picture = canvas_beside_mask(decode_canvas(vae, sample, catalogue.info), sample)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    path = output or Path(f"{catalogue.folder.resolve().name}-{number}.png")
+    _write(path, buffer.getvalue())
+    if sys.stdout.isatty():
+        _print(draw_in_blocks(picture, Console().width))
+    print(f"picture: {path}, the canvas as its latents say, its target framed, and its mask")
+    if not np.isfinite(sample.latents).all():
+        raise typer.Exit(1)
+
+
+def _print(lines: Iterable[RenderableType]) -> None:
+    console = Console(highlight=False, markup=False)
+    for line in lines:
+        # A command that is longer than a line is still one when it is copied.
+        console.print(line, soft_wrap=isinstance(line, Text))
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"onepic-inspect: {message}", file=sys.stderr)
+    raise typer.Exit(code)
