@@ -1,0 +1,167 @@
+"""Datasets of any content, written as the compiler writes them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from onepic.compiler.embeddings import Embeddings
+from onepic.compiler.index import SCHEMA, Rejection, ShardHeader, read_index
+from onepic.compiler.info import count
+from onepic.compiler.lock import locked
+from onepic.compiler.null_prompt import write_null_prompt
+from onepic.compiler.preview import encode_preview
+from onepic.compiler.writer import Sample, ShardWriter
+
+MakeDataset = Callable[..., Path]
+
+
+def latents(seed: int = 0, shape: Sequence[int] = (4, 8, 16), scale: float = 1.0) -> Any:
+    """Latents as a model expects them, times `scale`."""
+    return (np.random.default_rng(seed).normal(size=shape) * scale).astype(np.float16)
+
+
+def sample(number: int = 0, **changes: Any) -> Sample:
+    """A canvas of two panels, the right one the target; its preview has the colour of its place."""
+    values = changes.pop("latents", latents(number))
+    _, height, width = values.shape
+    mask = np.zeros((1, height, width), np.uint8)
+    mask[..., width // 2 :] = 1
+    half, high = width * 4, height * 8
+    panels = {
+        name: {"boxes": [[left, 0, half, high]], "original_size": [half, high], "crop": None}
+        for name, left in (("grey", 0), ("colour", half))
+    }
+    canvas = np.full((high, 2 * half, 3), 40, np.uint8)
+    canvas[:, half:] = 200
+    return replace(
+        Sample(
+            key=f"{number:09d}",
+            source=f"{number:03d}.png",
+            stamp="image=1@2",
+            prompt=f"prompt {number}",
+            latents=values,
+            mask=mask,
+            preview=encode_preview(canvas),
+            metadata={
+                "source": f"{number:03d}.png",
+                "canvas_size": [2 * half, high],
+                "panels": panels,
+                "target_boxes": [[half, 0, half, high]],
+            },
+        ),
+        **changes,
+    )
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> MakeDataset:
+    """`make_dataset(*samples, rejected=, per_shard=, name=, **info)` writes a dataset."""
+
+    def make(
+        *samples: Sample,
+        rejected: Sequence[Rejection] = (),
+        per_shard: int = 2,
+        name: str = "data",
+        **info: Any,
+    ) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        with locked(folder) as token:
+            headers = list(_write_shards(folder, token, samples, per_shard, rejected))
+        one = embeddings(1)
+        write_null_prompt(folder / "null_prompt.safetensors", one)
+        _write_rejected(folder / "rejected.parquet", rejected)
+        known = {
+            "format_version": 1,
+            "complete": True,
+            "task": "colorization",
+            "canvas_size": [128, 64],
+            "latents": {"shape": [4, 8, 16], "dtype": "float16", "distribution": "mean"},
+            "model": {
+                "name": "miniature",
+                "revision": None,
+                "factor": 8,
+                "scaling_factor": 0.45503,
+                "shift_factor": 0.0,
+            },
+            "totals": count(headers),
+        }
+        (folder / "dataset.json").write_text(json.dumps(known | info))
+        return folder
+
+    return make
+
+
+def _write_shards(
+    folder: Path,
+    token: str,
+    samples: Sequence[Sample],
+    per_shard: int,
+    rejected: Sequence[Rejection],
+) -> Iterator[ShardHeader]:
+    for number in range(max(1, -(-len(samples) // per_shard))):
+        part = samples[number * per_shard : (number + 1) * per_shard]
+        with ShardWriter(folder, number, token) as writer:
+            for each in part:
+                writer.add(each)
+            texts = embeddings(len(writer.prompts)) if part else None
+            yield writer.complete("f", texts, () if number else rejected, (2 * len(part),) * 2)
+
+
+def embeddings(prompts: int) -> Embeddings:
+    hidden, pooled = np.zeros((prompts, 77, 8), np.float16), np.zeros((prompts, 8), np.float16)
+    return Embeddings(hidden, pooled, [False] * prompts)
+
+
+def _write_rejected(path: Path, rejected: Sequence[Rejection]) -> None:
+    names = ("key", "source", "stamp", "stage", "reason")
+    rows = [{name: getattr(row, name) for name in names} for row in rejected]
+    schema = pa.schema([(name, pa.string()) for name in names])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, write_page_checksum=True)
+
+
+def reject(number: int, **changes: Any) -> Rejection:
+    row = Rejection(f"{number:09d}", f"{number:03d}.png", "", "decode", "not a picture")
+    return replace(row, **changes)
+
+
+def drop_previews(folder: Path) -> None:
+    """Say in the indexes that no sample has a preview."""
+    for path in (folder / "shards").glob("*.parquet"):
+        header, rows = pq.read_schema(path).metadata, read_index(path).to_pylist()
+        table = pa.Table.from_pylist([row | {"webp_size": 0} for row in rows], schema=SCHEMA)
+        pq.write_table(table.replace_schema_metadata(header), path, write_page_checksum=True)
+
+
+def open_picture(data: bytes) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+@dataclass
+class Heard:
+    """A report that keeps what it was told."""
+
+    begun: int = 0
+    done: int = 0
+
+    def note(self, text: str) -> None: ...
+
+    def begin(self, total: int, done: int = 0, verb: str = "", unit: str = "") -> None:
+        self.begun += total
+
+    def advance(self, count: int, text: str = "") -> None:
+        self.done += count
+
+    def end(self) -> None: ...

@@ -1,0 +1,106 @@
+"""Latents of a wrong scale are told from those that a model can be trained on."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onepic.compiler.inspection.expectation import (
+    Expectation,
+    expectation_of,
+    judge,
+    pooled_deviation,
+)
+from onepic.compiler.inspection.statistics import Channel, LatentTally
+from tests.compiler.inspection.conftest import latents
+
+AS_USUAL = Expectation(0.0, 1.0, "")
+SDXL = 0.13025
+
+
+def channels_of(scale: float, shift: float = 0.0) -> list[Channel]:
+    tally = LatentTally(4)
+    tally.add((latents(shape=(4, 32, 32), scale=scale) + shift).astype("float16"))
+    return [tally.channel(number) for number in range(4)]
+
+
+def info_of(name: str, scaling: float = SDXL) -> dict[str, Any]:
+    return {"model": {"name": name, "revision": None, "scaling_factor": scaling}}
+
+
+def model_folder(tmp_path: Path, **config: Any) -> str:
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae/config.json").write_text(json.dumps(config))
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("deviation", [0.5, 0.87, 1.0, 2.0])
+def test_what_pictures_do_is_fine(deviation):
+    assert judge(channels_of(deviation), AS_USUAL, info_of("m")) is None
+
+
+def test_a_missing_scaling_factor_is_guessed():
+    found = judge(channels_of(0.87 / SDXL), AS_USUAL, info_of("m"))
+    assert "deviation is 6.6" in found
+    assert "the model expects about 1" in found
+    assert found.endswith("as if never multiplied by the scaling factor, 0.13025")
+
+
+def test_a_scaling_factor_that_is_there_twice_is_guessed():
+    found = judge(channels_of(0.87 * SDXL), AS_USUAL, info_of("m"))
+    assert found.endswith("as if multiplied by the scaling factor, 0.13025, twice")
+
+
+def test_any_other_scale_that_is_far_off_is_told():
+    found = judge(channels_of(100), AS_USUAL, info_of("m"))
+    assert "look at the pictures" in found
+
+
+def test_a_mean_that_is_far_off_is_told():
+    assert re.match("a channel's mean is [45]", judge(channels_of(1, -5), AS_USUAL, info_of("m")))
+    assert judge(channels_of(1, -2.5), AS_USUAL, info_of("m")) is None
+
+
+def test_nothing_is_said_of_no_numbers():
+    nothing = [LatentTally(4).channel(0)]
+    assert pooled_deviation(nothing) is None
+    assert judge(nothing, AS_USUAL, info_of("m")) is None
+
+
+def test_what_the_vae_says_is_expected(tmp_path):
+    name = model_folder(tmp_path, scaling_factor=SDXL, latents_mean=None)
+    expected, problems = expectation_of(info_of(name))
+    assert (expected.mean, expected.deviation, problems) == (0, 1, [])
+    assert expected.source == "the VAE's config, scaling factor 0.13025"
+
+
+def test_a_vae_with_a_mean_and_a_deviation_expects_its_scaling_factor(tmp_path):
+    config = {"scaling_factor": 0.5, "latents_mean": [-1.6, 1.9], "latents_std": [8.5, 5.9]}
+    expected, problems = expectation_of(info_of(model_folder(tmp_path, **config), 0.5))
+    assert (expected.mean, expected.deviation, problems) == (0, 0.5, [])
+    # Latents that were multiplied alone, and not brought to 0 and 1 before.
+    assert judge(channels_of(0.5 * 7), expected, info_of("m", 0.5)) is not None
+
+
+def test_a_vae_of_another_scale_than_the_dataset_is_a_problem(tmp_path):
+    name = model_folder(tmp_path, scaling_factor=SDXL)
+    (problem,) = expectation_of(info_of(name, 0.18215))[1]
+    assert "multiplied by 0.18215" in problem
+    assert "scaling_factor 0.13025" in problem
+
+
+@pytest.mark.parametrize("name", ["somebody/no-such-model", "no/such/folder", "düne"])
+def test_of_a_model_that_is_not_here_the_dataset_tells(name):
+    expected, problems = expectation_of(info_of(name))
+    assert (expected.mean, expected.deviation, problems) == (0, 1, [])
+    assert expected.source == "dataset.json, scaling factor 0.13025"
+
+
+def test_a_vae_config_that_cannot_be_read_is_as_none(tmp_path):
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae/config.json").write_text("[")
+    assert expectation_of(info_of(str(tmp_path)))[0].source.startswith("dataset.json")
