@@ -144,6 +144,7 @@ def _print(lines: Iterable[RenderableType]) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

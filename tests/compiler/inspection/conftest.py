@@ -24,8 +24,6 @@ from onepic.compiler.null_prompt import write_null_prompt
 from onepic.compiler.preview import encode_preview
 from onepic.compiler.writer import Sample, ShardWriter
 
-MakeDataset = Callable[..., Path]
-
 
 def latents(seed: int = 0, shape: Sequence[int] = (4, 8, 16), scale: float = 1.0) -> Any:
     """Latents as a model expects them, times `scale`."""
@@ -65,41 +63,40 @@ def sample(number: int = 0, **changes: Any) -> Sample:
     )
 
 
-@pytest.fixture
-def make_dataset(tmp_path: Path) -> MakeDataset:
-    """`make_dataset(*samples, rejected=, per_shard=, name=, **info)` writes a dataset."""
+def write_dataset(
+    folder: Path,
+    *samples: Sample,
+    rejected: Sequence[Rejection] = (),
+    per_shard: int = 2,
+    **info: Any,
+) -> Path:
+    """Write a dataset into an empty folder; `info` replaces keys of dataset.json."""
+    with locked(folder) as token:
+        headers = list(_write_shards(folder, token, samples, per_shard, rejected))
+    write_null_prompt(folder / "null_prompt.safetensors", embeddings(1))
+    _write_rejected(folder / "rejected.parquet", rejected)
+    model = {"name": "miniature", "revision": None, "factor": 8}
+    known = {
+        "format_version": 1,
+        "complete": True,
+        "task": "colorization",
+        "canvas_size": [128, 64],
+        "latents": {"shape": [4, 8, 16], "dtype": "float16", "distribution": "mean"},
+        "model": model | {"scaling_factor": 0.45503, "shift_factor": 0.0},
+        "totals": count(headers),
+    }
+    (folder / "dataset.json").write_text(json.dumps(known | info))
+    return folder
 
-    def make(
-        *samples: Sample,
-        rejected: Sequence[Rejection] = (),
-        per_shard: int = 2,
-        name: str = "data",
-        **info: Any,
-    ) -> Path:
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """`make_dataset(*samples, name=, **options)` writes one as `write_dataset` does."""
+
+    def make(*samples: Sample, name: str = "data", **options: Any) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        with locked(folder) as token:
-            headers = list(_write_shards(folder, token, samples, per_shard, rejected))
-        one = embeddings(1)
-        write_null_prompt(folder / "null_prompt.safetensors", one)
-        _write_rejected(folder / "rejected.parquet", rejected)
-        known = {
-            "format_version": 1,
-            "complete": True,
-            "task": "colorization",
-            "canvas_size": [128, 64],
-            "latents": {"shape": [4, 8, 16], "dtype": "float16", "distribution": "mean"},
-            "model": {
-                "name": "miniature",
-                "revision": None,
-                "factor": 8,
-                "scaling_factor": 0.45503,
-                "shift_factor": 0.0,
-            },
-            "totals": count(headers),
-        }
-        (folder / "dataset.json").write_text(json.dumps(known | info))
-        return folder
+        return write_dataset(folder, *samples, **options)
 
     return make
 
