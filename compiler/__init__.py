@@ -12,6 +12,7 @@ In the order in which data meet the modules:
 - `engine`, `ray_engine`: who runs the shard jobs, and where.
 - `compile`, `info`, `preview`, `report`, `cli`: the run as a whole.
 - `dataset`, `verify`: reading what was made, and checking it.
+- `decoder`, `inspection`: looking at it.
 """
 
 from __future__ import annotations

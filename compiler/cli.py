@@ -163,7 +163,7 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
     lines += [
         f"{output}: {totals['samples']} samples of {recipe.task}, {totals['bytes'] / 1e6:.1f} MB; "
         f"{totals['distinct_panels']} panels encoded, {saved:.0%} saved as equal ones",
-        f"canvases: {output / CANVASES}",
+        f"canvases: {output / CANVASES}; onepic-inspect {output} shows more",
     ]
     if totals["rejected"]:
         lines.append(f"rejected: {totals['rejected']} rows, see {output / REJECTED}")

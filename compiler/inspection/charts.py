@@ -11,7 +11,7 @@ from .expectation import Expectation
 from .statistics import Histogram
 
 #: Of every chart, in px; the ticks' texts are below.
-WIDTH, HEIGHT = 320, 110
+WIDTH, HEIGHT = 220, 84
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,9 @@ from typing import Any
 
 from .statistics import Channel
 
-#: How many times greater or smaller a deviation has to be to count as far off. Pictures differ by
-#: half; a scaling factor that is missing or there twice makes 5 to 8 of it.
+#: How many times larger or smaller latents have to be to count as far off. Pictures make a factor
+#: of 2, flat colours of 2.6; a scaling factor that is missing or there twice one of 5 to 8.
 FAR_OFF = 3.5
-#: Deviations between the expected mean and one that is far off; all white or black is 2 to 3.
-FAR_MEAN = 4.0
 _VAE_CONFIG = "vae/config.json"
 
 
@@ -57,41 +55,40 @@ def expectation_of(info: Mapping[str, Any]) -> tuple[Expectation, list[str]]:
     return Expectation(0.0, 1.0, f"the VAE's config, scaling factor {configured:g}"), problems
 
 
-def pooled_deviation(channels: Sequence[Channel]) -> float | None:
-    """The deviation within channels, over all of them; None where there is no finite value."""
-    found = [channel.deviation for channel in channels if channel.deviation is not None]
-    return math.sqrt(sum(value**2 for value in found) / len(found)) if found else None
+def root_mean_square(channels: Sequence[Channel], about: float = 0.0) -> float | None:
+    """How far values lie from `about`, over all channels; None where there is no finite value.
+
+    Unlike a deviation it is not small where a dataset has few colours.
+    """
+    squares = [
+        channel.deviation**2 + (channel.mean - about) ** 2
+        for channel in channels
+        if channel.mean is not None and channel.deviation is not None
+    ]
+    return math.sqrt(sum(squares) / len(squares)) if squares else None
 
 
 def judge(
     channels: Sequence[Channel], expected: Expectation, info: Mapping[str, Any]
 ) -> str | None:
     """What is far off in the latents of a dataset; None where nothing is."""
-    deviation = pooled_deviation(channels)
-    if deviation is None:
+    size = root_mean_square(channels, expected.mean)
+    if size is None or 1 / FAR_OFF < size / expected.deviation < FAR_OFF:
         return None
-    ratio = deviation / expected.deviation
-    if not 1 / FAR_OFF < ratio < FAR_OFF:
-        return (
-            f"the latents' deviation is {deviation:.3g} where the model expects about "
-            f"{expected.deviation:g}{_guess(ratio, info['model']['scaling_factor'])}"
-        )
-    worst = max((abs(c.mean - expected.mean) for c in channels if c.mean is not None), default=0.0)
-    if worst > FAR_MEAN * expected.deviation:
-        return (
-            f"a channel's mean is {worst:.3g} away from {expected.mean:g}, which the model "
-            "expects: look at the pictures, and at shift_factor in the VAE's config"
-        )
-    return None
+    guess = _guess(size / expected.deviation, info["model"]["scaling_factor"])
+    return (
+        f"the root mean square of the latents is {size:.3g} where the model expects about "
+        f"{expected.deviation:g}: {guess}"
+    )
 
 
 def _guess(ratio: float, scaling: float) -> str:
-    """What would explain a deviation that is so many times too great."""
+    """What would explain latents that are so many times too large."""
     if 0.4 < ratio * scaling < 1.6:
-        return f": they look as if never multiplied by the scaling factor, {scaling:g}"
+        return f"they look as if never multiplied by the scaling factor, {scaling:g}"
     if 0.4 < ratio / scaling < 1.6:
-        return f": they look as if multiplied by the scaling factor, {scaling:g}, twice"
-    return ": look at the pictures, and at the scaling factor in the VAE's config"
+        return f"they look as if multiplied by the scaling factor, {scaling:g}, twice"
+    return "look at the pictures, and at scaling_factor and shift_factor in the VAE's config"
 
 
 def _read_vae_config(name: str, revision: str | None) -> dict[str, Any] | None:

@@ -202,4 +202,4 @@ class _Findings:
         for finding, samples in self._samples.items():
             named = ", ".join(map(str, samples[:_NAMED]))
             more = f" and {len(samples) - _NAMED} more" if len(samples) > _NAMED else ""
-            yield f"{finding} (of those read, sample {named}{more})"
+            yield f"{finding} (sample{'s' if len(samples) > 1 else ''} {named}{more})"

@@ -39,6 +39,8 @@ from .summary import (
 
 #: Rejected rows, problems, and characters of a text that are shown.
 MOST_REJECTED, MOST_PROBLEMS, MOST_TEXT = 200, 100, 2000
+#: Bytes of a preview that is taken as it is.
+_MOST_PREVIEW = 500_000
 _HERE = Path(__file__).parent
 
 
@@ -89,6 +91,7 @@ def render_page(
             for shape in facts.whole.shapes
         ],
         cards=cards,
+        drawn=len(numbers),
         missing=pictures.missing,
         rejected=list(islice(catalogue.rejected(), MOST_REJECTED)),
         style=Markup(style),  # noqa: S704 - a file of this package
@@ -117,16 +120,14 @@ def _policy(style: str, script: str) -> str:
 def _charts(facts: Facts) -> Iterator[Chart]:
     length, share = facts.whole.prompts.length, facts.selected.target_share
     if length is not None:
-        yield draw_chart(
-            "Prompt length", "characters, all samples", length.histogram, lambda v: f"{v:,.0f}"
-        )
+        yield draw_chart("Prompt length", "in characters", length.histogram, lambda v: f"{v:,.0f}")
     if share is not None:
-        note = "share of the canvas, samples read"
+        note = "of the canvas"
         yield draw_chart("Target area", note, share.histogram, lambda v: f"{v:.0%}")
     for number, channel in enumerate(facts.selected.channels):
         yield draw_chart(
             f"Latent channel {number}",
-            "values read; the line: as expected",
+            "both ends open; line: as expected",
             channel.histogram,
             lambda v: f"{v:g}",
             facts.expected,
@@ -182,7 +183,7 @@ class _Pictures:
 
     def of(self, sample: StoredSample) -> bytes | None:
         """A sample's picture; None where there is none and none can be made."""
-        if sample.preview is not None and _is_webp(sample.preview):
+        if sample.preview is not None and _is_small_webp(sample.preview):
             return sample.preview
         try:
             return encode_preview(decode_canvas(self._load(), sample, self.info))
@@ -205,11 +206,13 @@ class _Pictures:
         return self._vae
 
 
-def _is_webp(data: bytes) -> bool:
+def _is_small_webp(data: bytes) -> bool:
+    if len(data) > _MOST_PREVIEW:
+        return False
 
     try:
         with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
             image.verify()
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False
     return True

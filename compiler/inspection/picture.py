@@ -20,7 +20,7 @@ from .samples import StoredSample
 
 _GAP = 8
 #: How much of the picture the overlay hides, of 255.
-_OPACITY = 120
+_OPACITY = 105
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Problems, reasons and shapes that are shown before the rest is counted.
 _SHOWN_PROBLEMS, _SHOWN_REASONS, _SHOWN_SHAPES = 20, 8, 8
+_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 Rows = list[tuple[str, str]]
 
@@ -83,7 +84,7 @@ def whole_rows(whole: Whole) -> Rows:
     ]
     if len(whole.shapes) > _SHOWN_SHAPES:
         found.append(("shapes", f"{len(whole.shapes) - _SHOWN_SHAPES:,} others"))
-    text = f"{prompts.distinct:,} distinct, {prompts.empty:,} samples without one"
+    text = f"{prompts.distinct:,} distinct; samples without one: {prompts.empty:,}"
     found.append(("prompts", text))
     if prompts.length is not None:
         length = prompts.length
@@ -138,7 +139,7 @@ def channel_rows(channels: Sequence[Channel]) -> Iterator[tuple[str, ...]]:
 def problem_lines(facts: Facts) -> Iterator[str]:
     """Each problem, or that there is none."""
     if not facts.problems:
-        yield "no problems found"
+        yield "no problems found in the indexes and the samples read"
     for problem in facts.problems[:_SHOWN_PROBLEMS]:
         yield f"problem: {printable(problem)}"
     if len(facts.problems) > _SHOWN_PROBLEMS:
@@ -173,4 +174,5 @@ def printable(text: str) -> str:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    unit, name = next((u for u in _UNITS if count >= u[0]), _UNITS[-1])
+    return f"{count / unit:.1f} {name}"

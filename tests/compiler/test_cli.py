@@ -68,7 +68,10 @@ def test_a_run_sums_up_and_names_the_next_command(bare_project):
     assert made.endswith(" samples/s)")
     assert dataset.startswith(f"{bare_project.output}: 4 samples of colorization, ")
     assert dataset.endswith(" 8 panels encoded, 0% saved as equal ones")
-    assert canvases == f"canvases: {bare_project.output}/canvases.png"
+    assert canvases == (
+        f"canvases: {bare_project.output}/canvases.png; "
+        f"onepic-inspect {bare_project.output} shows more"
+    )
     assert after == f"next: onepic-train {bare_project.output}"
     assert "4 rows in 2 shards, 2 to make" in result.stderr
 

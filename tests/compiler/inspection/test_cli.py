@@ -66,19 +66,19 @@ def test_a_log_gets_plain_lines(folder):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == f"{folder}: 5 samples of colorization:"
-    assert re.fullmatch(r"shards: 3, 0\.\d MB", lines[1])
+    assert re.fullmatch(r"shards: 3, \d\d\.\d kB", lines[1])
     assert lines[2:6] == [
         "shape 4 x 8 x 16: 5 samples, 128 x 64 px",
-        "prompts: 5 distinct, 0 samples without one",
+        "prompts: 5 distinct; samples without one: 0",
         "prompt length: 8 to 8 characters, median 8",
         "rejected: 1 of 6 rows (16.7%)",
     ]
     assert lines[6] == "  decode: 1 rows: not a picture"
-    assert "read: all 5 samples, 0.0 MB of latents and masks" in lines
+    assert "read: all 5 samples, 5.8 kB of latents and masks" in lines
     assert "target area: 50.0% of the canvas, 50.0% to 50.0%" in lines
     assert sum(line.startswith("latent channel ") for line in lines) == 4
     assert lines[-3:] == [
-        "no problems found",
+        "no problems found in the indexes and the samples read",
         f"checksums: onepic-compile --verify {folder}",
         f"next: onepic-train {folder}",
     ]

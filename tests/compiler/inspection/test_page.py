@@ -194,6 +194,14 @@ def test_problems_come_first(make_dataset):
     assert len(gallery(page)) == 2
 
 
+def test_samples_that_cannot_be_read_are_counted(make_dataset):
+    folder = make_dataset(*map(sample, range(5)))
+    (folder / "shards/00000.tar").unlink()
+    page = page_of(folder)
+    assert len(gallery(page)) == 3
+    assert "All 5 samples. 2 of them cannot be read." in page
+
+
 def test_an_empty_dataset_has_a_page(make_dataset):
     page = page_of(make_dataset(rejected=[reject(0)]))
     assert "there is no sample in it" in page
