@@ -209,7 +209,6 @@ class _Pictures:
 def _is_small_webp(data: bytes) -> bool:
     if len(data) > _MOST_PREVIEW:
         return False
-
     try:
         with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
             image.verify()
