@@ -74,7 +74,8 @@ def test_a_log_gets_plain_lines(folder):
         "rejected: 1 of 6 rows (16.7%)",
     ]
     assert lines[6] == "  decode: 1 rows: not a picture"
-    assert "read: all 5 samples, 5.8 kB of latents and masks" in lines
+    # Each npy has a header of 128 bytes: 5 * (128 + 4 * 8 * 16 * 2 + 128 + 8 * 16).
+    assert "read: all 5 samples, 7.0 kB of latents and masks" in lines
     assert "target area: 50.0% of the canvas, 50.0% to 50.0%" in lines
     assert sum(line.startswith("latent channel ") for line in lines) == 4
     assert lines[-3:] == [
