@@ -99,8 +99,8 @@ class Task:
 EVERYWHERE = ("PSNR, dB", "SSIM", "colour error", "colour error there")
 TASKS = (
     Task("colorization", "colorization", EVERYWHERE),
-    Task("canny", "canny", ("SSIM", "edge agreement", "colour error there"), longer=3),
-    Task("editing", "editing", (*EVERYWHERE, "edit done"), "edit_mask"),
+    Task("canny", "canny", ("SSIM", "edge agreement", "colour error there"), longer=4),
+    Task("editing", "editing", (*EVERYWHERE, "edit done"), "edit_mask", longer=2),
     Task("try-on", "try-on", EVERYWHERE, "garment_mask"),
 )
 LAYOUTS = (
