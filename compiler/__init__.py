@@ -5,6 +5,7 @@ In the order in which data meet the modules:
 - `yaml_file`, `recipe_file`, `recipe`, `prompt`: a YAML file becomes a checked recipe.
 - `sources`: rows are listed, and read when a shard needs them.
 - `model`, `sizes`, `layout`: what the model can encode, and where panels lie.
+- `filters`, `picture_hash`, `hashes`, `alike`, `duplicates`, `marks`: which rows are wanted.
 - `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
 - `images`, `fitting`, `operations`, `panels`: rows become panels.
 - `weights`, `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.

@@ -165,6 +165,13 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
         f"{totals['distinct_panels']} panels encoded, {saved:.0%} saved as equal ones",
         f"canvases: {output / CANVASES}; onepic-inspect {output} shows more",
     ]
+    if summary.filters:
+        rows = totals["samples"] + totals["rejected"] + totals["dropped"]
+        counts = ", ".join(f"{label} {number}" for label, number in summary.filters.items())
+        lines.append(
+            f"filters: {totals['dropped']} of {rows} rows dropped ({counts}), see "
+            f"{output / REJECTED}"
+        )
     if totals["rejected"]:
         lines.append(f"rejected: {totals['rejected']} rows, see {output / REJECTED}")
     if totals["cut_prompts"]:

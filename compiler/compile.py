@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .dataset import open_dataset, read_info
-from .engine import EncoderSettings, open_engine
+from .duplicates import mark_duplicates
+from .engine import EncoderSettings, open_engine, run_each
 from .errors import OutputError, RecipeError, RunError
 from .files import (
     CANVASES,
@@ -24,11 +26,13 @@ from .files import (
     REJECTED,
     SHARDS,
     STATE,
+    settle,
     shard_path,
     to_json,
     write_whole,
 )
 from .fingerprint import Checksums, differences, fingerprint_parts
+from .hashes import hash_rows
 from .index import Rejection, ShardHeader, read_header
 from .info import count, describe, library_versions
 from .layout import Box, Layout
@@ -52,13 +56,15 @@ MANY_SHARDS = 10_000
 class Summary:
     """What a run did and what the dataset now holds.
 
-    `made` counts the shards that this run compiled; `totals` are those of dataset.json;
-    `rejected` are the dataset's rejected rows; `seconds` the run took.
+    `made` counts the shards that this run compiled; `totals` are those of dataset.json, and
+    `filters` its counts of dropped rows; `rejected` are the dataset's rejected rows; `seconds` the
+    run took.
     """
 
     output: Path
     made: int
     totals: dict[str, int]
+    filters: dict[str, int]
     rejected: tuple[Rejection, ...]
     seconds: float
 
@@ -95,12 +101,13 @@ def compile_dataset(
     layout = make_layout(recipe, model)
     with _os_errors(output), locked(output) as token, _without_leftovers(output):
         info = _prepare_info(recipe, recipe_folder, output, layout, model)
-        rows = _scan(recipe, recipe_folder)
+        rows = _scan(recipe, recipe_folder, output, scheduling, report)
         plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output)
         _check_limit(plan)
         made = _make_shards(plan, info, model, scheduling, token, report)
-        totals, rejected = _finish(plan, info)
-    summary = Summary(output, made, totals, rejected, time.monotonic() - began)
+        info, rejected = _finish(plan, info)
+    seconds = time.monotonic() - began
+    summary = Summary(output, made, info["totals"], info["filters"], rejected, seconds)
     _check_rejected(recipe, summary)
     return summary
 
@@ -134,9 +141,21 @@ def make_layout(recipe: Recipe, model: Model) -> Layout:
     return Layout(recipe.layout, width, height, model.factor)
 
 
-def _scan(recipe: Recipe, recipe_folder: Path) -> pa.Table:
+def _scan(
+    recipe: Recipe, recipe_folder: Path, output: Path, scheduling: Scheduling, report: Report
+) -> pa.Table:
+    """The rows of the plan, with marks on those that are duplicates."""
     rows = recipe.source.scan(recipe.columns, recipe_folder.resolve())
-    return rows if recipe.limit is None else rows.slice(0, recipe.limit)
+    if recipe.limit is not None:
+        rows = rows.slice(0, recipe.limit)
+    hash_all = partial(
+        run_each,
+        hash_rows,
+        local=scheduling.local,
+        workers=scheduling.workers,
+        ray_address=scheduling.ray_address,
+    )
+    return mark_duplicates(recipe, recipe_folder, rows, output, hash_all, report)
 
 
 def _check_limit(plan: Plan) -> None:
@@ -266,16 +285,20 @@ def _announce_drift(info: dict[str, Any], report: Report) -> None:
         report.note(f"{change}; delete {SHARDS}/ to have all shards from one origin")
 
 
-def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, int], tuple[Rejection, ...]]:
-    """Write what describes the whole, where it is not there already."""
+def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, Any], tuple[Rejection, ...]]:
+    """Write what describes the whole, where it is not there already.
+
+    Headers are read one by one, as filters may have dropped millions of rows.
+    """
     remove_surplus(plan)
-    headers = list(_headers(plan))
-    rejected = tuple(row for header in headers for row in header.rejected)
-    info = info | {"complete": True, "totals": count(headers)}
+    info = info | {"complete": True} | count(_headers(plan), plan.recipe)
+    rejected: tuple[Rejection, ...] = ()
+    if info["totals"]["rejected"]:
+        rejected = tuple(row for header in _headers(plan) for row in header.rejected)
     paths = (plan.output / name for name in (DATASET, REJECTED, CANVASES))
     if all(path.is_file() for path in paths) and read_info(plan.output) == info:
-        return info["totals"], rejected
-    _write_rejected(plan.output / REJECTED, rejected)
+        return info, rejected
+    _write_rejected(plan)
     write_whole(plan.output / DATASET, to_json(info))
     dataset = open_dataset(plan.output)
     first = [dataset[number] for number in range(min(SHEET, len(dataset)))]
@@ -289,7 +312,7 @@ def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, int], tuple[Rej
             for sample in first
         ]
         write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
-    return info["totals"], rejected
+    return info, rejected
 
 
 def _headers(plan: Plan) -> Iterator[ShardHeader]:
@@ -301,19 +324,32 @@ def _headers(plan: Plan) -> Iterator[ShardHeader]:
         yield header
 
 
-def _write_rejected(path: Path, rejected: tuple[Rejection, ...]) -> None:
+def _write_rejected(plan: Plan) -> None:
+    """List all rows that were not compiled."""
     names = ("key", "source", "stamp", "stage", "reason")
     schema = pa.schema([(name, pa.string()) for name in names])
-    rows = [{name: getattr(row, name) for name in names} for row in rejected]
-    buffer = io.BytesIO()
-    table = pa.Table.from_pylist(rows, schema=schema)
-    pq.write_table(table, buffer, write_page_checksum=True)
-    write_whole(path, buffer.getvalue())
+    temporary = plan.output / STATE / REJECTED
+    with pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer:
+        for rows in _batched(row for header in _headers(plan) for row in header.left_out):
+            columns = [[getattr(row, name) for row in rows] for name in names]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+    settle(temporary, plan.output / REJECTED)
+
+
+def _batched(rows: Iterator[Rejection]) -> Iterator[list[Rejection]]:
+    while some := list(islice(rows, 65_536)):
+        yield some
 
 
 def _check_rejected(recipe: Recipe, summary: Summary) -> None:
     rejected, samples = summary.totals["rejected"], summary.totals["samples"]
     share = rejected / max(1, rejected + samples)
+    if not samples and not rejected:
+        counts = "; ".join(f"{label} {number}" for label, number in summary.filters.items())
+        raise RunError(
+            f"the filters drop all {summary.totals['dropped']} rows ({counts}); no sample is left\n"
+            f"all of them, with reasons: {summary.output / REJECTED}"
+        )
     if share > recipe.max_rejected or not samples:
         first = "\n".join(f"  {row.source}: {row.reason}" for row in summary.rejected[:5])
         allowed = f", more than max_rejected allows ({recipe.max_rejected:.1%})"

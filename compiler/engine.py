@@ -1,11 +1,11 @@
-"""Scheduling shard jobs: in this process, or as Ray tasks fed by encoder actors."""
+"""Scheduling jobs: in this process, or as Ray tasks, fed by encoder actors where they need it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .encoder import Encoder
 
 Event = Progress | ShardHeader
+J = TypeVar("J")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -97,3 +99,19 @@ def open_engine(
     from .ray_engine import RayEngine
 
     return RayEngine(settings, workers=workers, address=ray_address)
+
+
+def run_each(
+    function: Callable[[J], R],
+    jobs: Iterator[J],
+    *,
+    local: bool,
+    workers: int,
+    ray_address: str | None,
+) -> Iterator[R]:
+    """What `function` makes of each job, on one core each; on Ray in whatever order they end."""
+    if local:
+        return map(function, jobs)
+    from .ray_engine import run_each_on_ray
+
+    return run_each_on_ray(function, jobs, workers=workers, address=ray_address)

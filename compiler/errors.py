@@ -61,10 +61,18 @@ class RowError(OnepicError):
     """One row cannot be compiled; it goes to ``rejected.parquet`` and the run goes on.
 
     ``stage`` is the step that failed: ``read``, ``decode``, ``prompt``, ``operation``, ``mask``
-    or ``encode``.
+    or ``encode``; ``filter`` where nothing failed, see `DroppedRowError`.
     """
 
     def __init__(self, stage: str, reason: str) -> None:
         super().__init__(reason)
         self.stage = stage
         self.reason = reason
+
+
+class DroppedRowError(RowError):
+    """One row that a filter of the recipe drops; ``filter`` is that filter's label."""
+
+    def __init__(self, label: str, reason: str) -> None:
+        super().__init__("filter", reason)
+        self.filter = label

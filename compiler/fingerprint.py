@@ -57,6 +57,8 @@ def fingerprint_parts(
     Rows are not in it: each carries a stamp of its own.
     """
     plain = recipe.model_dump(mode="json", by_alias=True)
+    if not recipe.filters:
+        del plain["filters"]  # datasets from before there were any stay what they are
     steps = [step for panel in recipe.panels.values() for step in panel.apply]
     parts = {
         "format_version": FORMAT_VERSION,

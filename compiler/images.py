@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,12 +52,19 @@ class Decoded:
 
 
 def decode_image(
-    value: str | bytes | Image.Image, *, background: RGB, at_least: Size | None = None
+    value: str | bytes | Image.Image,
+    *,
+    background: RGB,
+    at_least: Size | None = None,
+    rough: bool = False,
+    accept: Callable[[Size], None] = lambda _: None,
 ) -> Decoded:
     """Decode a path, a URL, an encoded file or a decoded image of any mode to RGB.
 
     Transparent parts show `background`, an animation its first frame. `at_least` (width, height) is
-    the size that the caller needs; a JPEG may then come smaller than it is, and much faster.
+    the size that the caller needs; a JPEG may then come smaller than it is, and much faster; if
+    `rough`, also by a factor that leaves a rest, as is enough for a look at the whole.
+    `accept` is told the upright size before any pixel is decoded, and may raise.
 
     Raises:
         RowError: when the file cannot be read (stage ``read``), or is not a complete image of
@@ -65,9 +72,34 @@ def decode_image(
     """
     where = f"{value}: " if isinstance(value, str) else ""
     if isinstance(value, Image.Image):
-        return _decode(value, background, None, where)
+        accept(_acceptable_size(value, where))
+        return _decode(value, background, where)
     with _open_file(value) as file, _identify(file, where) as image:
-        return _decode(image, background, at_least, where)
+        accept(_acceptable_size(image, where))
+        return _decode(image, background, where, at_least, rough)
+
+
+def image_size(value: str | bytes | Image.Image) -> Size:
+    """The upright size (width, height) in px, from the head of the file alone.
+
+    Raises:
+        RowError: as `decode_image` does, for all but damaged pixels.
+    """
+    where = f"{value}: " if isinstance(value, str) else ""
+    if isinstance(value, Image.Image):
+        return _acceptable_size(value, where)
+    with _open_file(value) as file, _identify(file, where) as image:
+        return _acceptable_size(image, where)
+
+
+def file_bytes(value: str | bytes) -> bytes:
+    """All bytes of an encoded file, from its path, its URL or themselves.
+
+    Raises:
+        RowError: when the file cannot be read (stage ``read``).
+    """
+    with _open_file(value) as file:
+        return file.read()
 
 
 def decode_mask(value: str | bytes | Image.Image, size: Size, *, column: str) -> Image.Image:
@@ -145,17 +177,39 @@ def _describe(file: BinaryIO) -> str:
     return f"the file begins with the bytes {head[:8].hex(' ')}, which Pillow cannot identify"
 
 
-def _decode(image: Image.Image, background: RGB, at_least: Size | None, where: str) -> Decoded:
+def _acceptable_size(image: Image.Image, where: str) -> Size:
+    """The upright size of an image that need not be loaded, if it can be decoded at all."""
     size = image.size
-    kind = f"{image.format or 'decoded'} image of {_by(size)} px"
     if size[0] * size[1] > MAX_PIXELS:
         raise RowError("decode", where + _too_large(f"{_by(size)} px"))
     if min(size) < MIN_SIDE:
-        reason = f"{kind} is too small; expected at least {MIN_SIDE} px a side"
+        reason = f"{_kind(image)} is too small; expected at least {MIN_SIDE} px a side"
         raise RowError("decode", where + reason)
+    # Pillow would decode a PNG to look for what may stand behind its pixels.
+    if image.format == "PNG" and "exif" not in image.info:
+        return size
+    return _upright(size, _orientation(image))
+
+
+def _kind(image: Image.Image) -> str:
+    return f"{image.format or 'decoded'} image of {_by(image.size)} px"
+
+
+def _upright(size: Size, turn: int) -> Size:
+    return (size[1], size[0]) if turn >= 5 else size
+
+
+def _decode(
+    image: Image.Image,
+    background: RGB,
+    where: str,
+    at_least: Size | None = None,
+    rough: bool = False,
+) -> Decoded:
+    size, kind = image.size, _kind(image)
     try:
         if at_least and image.format in ("JPEG", "MPO"):
-            _reduce(image, at_least)
+            _reduce(image, at_least, rough)
         image.load()
         turn = _orientation(image)
         pixels = _to_rgb(image, background)
@@ -165,16 +219,16 @@ def _decode(image: Image.Image, background: RGB, at_least: Size | None, where: s
         reason = f"{kind} is truncated or damaged ({_why(error)}); expected a complete file"
         raise RowError("decode", where + reason) from error
     upright = pixels.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else pixels
-    return Decoded(upright, (size[1], size[0]) if turn >= 5 else size)
+    return Decoded(upright, _upright(size, turn))
 
 
-def _reduce(image: Image.Image, at_least: Size) -> None:
-    # Only by a factor that leaves no rest: crops then fall on the same place at every factor.
+def _reduce(image: Image.Image, at_least: Size, rough: bool) -> None:
+    # By a factor that leaves no rest, crops fall on the same place as at full size.
     needed = at_least[::-1] if _orientation(image) >= 5 else at_least
     width, height = image.size
     for factor in (8, 4, 2):
-        exact = width % factor == 0 and height % factor == 0
-        if exact and width // factor >= needed[0] and height // factor >= needed[1]:
+        fits = rough or (width % factor == 0 and height % factor == 0)
+        if fits and width // factor >= needed[0] and height // factor >= needed[1]:
             image.draft(None, (width // factor, height // factor))
             return
 

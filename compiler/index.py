@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ class ShardHeader:
 
     `panels` counts the cells of all canvases, `distinct_panels` those that were encoded;
     `cut_prompts` those of `prompts` that were longer than the text encoders take. `files` has
-    ``tar`` and ``text``, and is empty where every row was rejected.
+    ``tar`` and ``text``, and is empty where no row was compiled. `dropped` are the rows that
+    filters drop, by the filters' labels.
     """
 
     fingerprint: str
@@ -79,6 +80,13 @@ class ShardHeader:
     cut_prompts: int
     files: dict[str, FileRecord]
     rejected: tuple[Rejection, ...]
+    dropped: dict[str, tuple[Rejection, ...]] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> list[Rejection]:
+        """All rows that were not compiled, rejected and dropped, in order."""
+        dropped = (row for rows in self.dropped.values() for row in rows)
+        return sorted((*self.rejected, *dropped), key=lambda row: row.key)
 
     def to_json(self) -> bytes:
         """The header as it is kept in the Parquet file's metadata."""
@@ -90,6 +98,10 @@ class ShardHeader:
         data = json.loads(text)
         data["files"] = {name: FileRecord(**record) for name, record in data["files"].items()}
         data["rejected"] = tuple(Rejection(**row) for row in data["rejected"])
+        data["dropped"] = {
+            label: tuple(Rejection(**row) for row in rows)
+            for label, rows in data.get("dropped", {}).items()
+        }
         return cls(**data)
 
 

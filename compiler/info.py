@@ -54,7 +54,7 @@ def describe(
         },
         "encoder": {"device": device, "threads": os.cpu_count() or 1},
         "versions": library_versions(),
-        "totals": count(()),
+        **count((), recipe),
     }
 
 
@@ -63,13 +63,18 @@ def library_versions() -> dict[str, str | None]:
     return {name: _version(name) for name in _LIBRARIES}
 
 
-def count(headers: Iterable[ShardHeader]) -> dict[str, int]:
-    """The totals over a dataset's shards; `bytes` are those of tars and embeddings."""
+def count(headers: Iterable[ShardHeader], recipe: Recipe) -> dict[str, dict[str, int]]:
+    """The `totals` over a dataset's shards, and the rows that each of the recipe's `filters` drops.
+
+    `bytes` are those of tars and embeddings.
+    """
+    filters = {item.label: 0 for item in recipe.filters}
     totals = dict.fromkeys(
         (
             "shards",
             "samples",
             "rejected",
+            "dropped",
             "panels",
             "distinct_panels",
             "prompts",
@@ -81,10 +86,13 @@ def count(headers: Iterable[ShardHeader]) -> dict[str, int]:
     for header in headers:
         totals["shards"] += 1
         totals["rejected"] += len(header.rejected)
+        for label, rows in header.dropped.items():
+            totals["dropped"] += len(rows)
+            filters[label] += len(rows)
         totals["bytes"] += sum(record.size for record in header.files.values())
         for name in ("samples", "panels", "distinct_panels", "prompts", "cut_prompts"):
             totals[name] += getattr(header, name)
-    return totals
+    return {"totals": totals, "filters": filters}
 
 
 def _version(name: str) -> str | None:

@@ -1,16 +1,18 @@
-"""From rows to panels: decode, cut to size, and apply the operations that the recipe names."""
+"""From rows to panels: filter, decode, cut to size, and apply the operations of the recipe."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import RowError
+from .errors import DroppedRowError, RowError
+from .filters import check_size, check_values
 from .fitting import crop_box, fit_image, fit_mask, of_one_shape
 from .images import Decoded, Size, decode_image, decode_mask
 from .layout import Layout
@@ -113,6 +115,7 @@ def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> 
     draft = _Draft(row, error=row.error)
     if draft.error is None:
         try:
+            check_values(recipe.filters, row.values)
             seed = seed_of(recipe.seed, row.key, "prompt")
             draft.prompt = recipe.template.fill(row.values, seed)
             for column in dict.fromkeys(panel.from_ for panel in recipe.panels.values()):
@@ -128,8 +131,11 @@ def _decode(recipe: Recipe, row: Row, column: str, at_least: Size | None) -> Dec
     value = row.values.get(column)
     if not isinstance(value, str | bytes | Image.Image):
         raise RowError("read", f"column {column!r} has no image")
+    accept = partial(check_size, recipe.filters, column)
     try:
-        return decode_image(value, background=recipe.background, at_least=at_least)
+        return decode_image(value, background=recipe.background, at_least=at_least, accept=accept)
+    except DroppedRowError:
+        raise
     except RowError as error:
         raise RowError(error.stage, f"column {column!r}: {error.reason}") from error
 

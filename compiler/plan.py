@@ -15,6 +15,7 @@ from .errors import DatasetError
 from .files import SHARD_FILES, SHARDS, shard_path
 from .index import ShardHeader, missized_files, read_header, read_index
 from .layout import Layout
+from .marks import marked_stamps
 from .recipe import Recipe
 from .shard import ShardJob
 
@@ -27,7 +28,7 @@ class Plan:
     """The rows of a source, cut into consecutive shards.
 
     `rows` has the string columns ``key`` and ``stamp``, and what the source needs to read them; it
-    may be memory-mapped. `fingerprint` is the dataset's.
+    may be memory-mapped, and have those of `marks`. `fingerprint` is the dataset's.
     """
 
     recipe: Recipe
@@ -46,7 +47,7 @@ class Plan:
     def shard_rows(self, number: int) -> pa.Table:
         """The rows of a shard."""
         size = self.recipe.samples_per_shard
-        return self.rows.slice(number * size, size)
+        return marked_stamps(self.rows.slice(number * size, size))
 
     def shard_fingerprint(self, number: int) -> str:
         """What shapes the bytes of a shard: the dataset's fingerprint, and its rows' stamps."""
@@ -125,7 +126,7 @@ def _explain(plan: Plan, number: int, header: ShardHeader) -> str:
     except DatasetError:
         return "its index is damaged"
     old = dict(zip(index["source"].to_pylist(), index["stamp"].to_pylist(), strict=True))
-    old |= {rejection.source: rejection.stamp for rejection in header.rejected}
+    old |= {rejection.source: rejection.stamp for rejection in header.left_out}
     rows = plan.shard_rows(number)
     new = dict(zip(rows["key"].to_pylist(), rows["stamp"].to_pylist(), strict=True))
     changes = [

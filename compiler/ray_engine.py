@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from .errors import OnepicError, RunError
 from .shard import ShardJob, compile_shard
 
 T = TypeVar("T")
+J = TypeVar("J")
 
 
 class RayPending(Generic[T]):
@@ -131,6 +132,38 @@ class RayEngine:
         for actor in self._actors:
             ray.kill(actor)
         if self._started:
+            ray.shutdown()
+
+
+def run_each_on_ray(
+    function: Callable[[J], T], jobs: Iterator[J], *, workers: int, address: str | None
+) -> Iterator[T]:
+    """What `function` makes of each job, `workers` at a time, in whatever order they end.
+
+    Raises:
+        RunError: when a worker dies again and again.
+        OnepicError, OSError: whatever a job raises.
+    """
+    started = not ray.is_initialized()
+    if started:
+        _connect(address, workers)
+    task = ray.remote(function).options(num_cpus=1, max_retries=1)
+    running: list[Any] = []
+    try:
+        while True:
+            # A job more than can run, so that no worker waits for the next.
+            while len(running) <= workers and (job := next(jobs, None)) is not None:
+                running.append(task.remote(job))
+            if not running:
+                return
+            (ready,), running = ray.wait(running, num_returns=1)
+            with _ray_errors():
+                made: T = ray.get(ready)
+            yield made
+    finally:
+        for reference in running:
+            ray.cancel(reference, force=True)
+        if started:
             ray.shutdown()
 
 

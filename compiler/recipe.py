@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from .filters import AnyFilter, DuplicateFilter, ScoreFilter, SizeFilter, of_kind
 from .masks import AnyMask
 from .named import dump_named
 from .operations import NOTATION, Operation
@@ -142,6 +143,10 @@ class Recipe(Strict):
         description="A short name; the dataset is data/TASK unless --output says otherwise.",
     )
     source: AnySource = Field(description="Where the rows come from.")
+    filters: tuple[AnyFilter, ...] = Field(
+        default=(),
+        description="What keeps a row out: score, min_size, aspect, duplicates, near_duplicates.",
+    )
     panels: dict[str, Panel] = Field(min_length=1, description="The panels by name.")
     masks: dict[str, AnyMask] = Field(
         default={},
@@ -257,6 +262,26 @@ class Recipe(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _check_filters(self) -> Recipe:
+        columns = dict.fromkeys(panel.from_ for panel in self.panels.values())
+        labels = [item.label for item in self.filters]
+        for number, item in enumerate(self.filters):
+            where = f"filters.{number}.{item.name}"
+            if item.label in labels[:number]:
+                raise ValueError(f"{where}: {item.label!r} is there twice; put both into one")
+            of = item.of if isinstance(item, SizeFilter | DuplicateFilter) else None
+            if of is not None and of not in columns:
+                raise ValueError(
+                    f"{where}: no panel is made from a column {of!r}; {suggest(of, columns)}"
+                )
+            if isinstance(item, ScoreFilter) and item.column in columns:
+                raise ValueError(
+                    f"{where}: the column {item.column!r} holds the images of a panel; name a "
+                    "column of numbers"
+                )
+        return self
+
     @property
     def template(self) -> PromptTemplate:
         """The prompt, parsed."""
@@ -277,6 +302,7 @@ class Recipe(Strict):
             mask for name in self.panels for mask in self.masks_of(name) if mask not in self.masks
         ]
         texts = {field.column: field.default for field in self.template.fields}
+        texts |= {item.column: None for item in of_kind(ScoreFilter, self.filters)}
         return Columns(
             images=tuple(dict.fromkeys([*images, *masks])),
             texts=tuple(texts),

@@ -17,9 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .embeddings import Embeddings
-from .errors import RowError
+from .errors import DroppedRowError, RowError
 from .index import Rejection, ShardHeader
 from .layout import Layout, assemble_latents, assemble_pixels, target_mask
+from .marks import split_marked
 from .panels import PreparedRow, digest_of, noise_seed, prepare_rows
 from .preview import encode_preview
 from .recipe import Recipe
@@ -170,11 +171,15 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
     queue = PanelQueue(encoder, job.layout, recipe.seed)
     waiting: deque[_Waiting] = deque()
     rejected: list[Rejection] = []
+    dropped: dict[str, list[Rejection]] = {}
     with ShardWriter(job.output, job.number, job.token) as writer:
         for chunk in _chunks(job, recipe):
             for number, row, outcome in chunk:
                 stamp = job.rows["stamp"][number - job.first_row].as_py()
-                if isinstance(outcome, RowError):
+                if isinstance(outcome, DroppedRowError):
+                    rows = dropped.setdefault(outcome.filter, [])
+                    rows.append(_rejection(number, row.key, stamp, outcome))
+                elif isinstance(outcome, RowError):
                     rejected.append(_rejection(number, row.key, stamp, outcome))
                 else:
                     waiting.append(_enqueue(job.layout, queue, number, stamp, outcome))
@@ -187,7 +192,7 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
         embeddings = encoder.prompts(writer.prompts).result() if writer.samples else None
         panels = writer.samples * len(list(job.layout.cells())), queue.distinct
         rejected.sort(key=lambda rejection: rejection.key)
-        yield writer.complete(job.fingerprint, embeddings, rejected, panels)
+        yield writer.complete(job.fingerprint, embeddings, rejected, panels, dropped)
 
 
 def sample_key(number: int) -> str:
@@ -201,10 +206,18 @@ def _chunks(
     """Rows with their numbers and what became of them, some at a time."""
     for start in range(0, job.rows.num_rows, CHUNK):
         part = job.rows.slice(start, CHUNK)
-        rows = list(recipe.source.read(part, recipe.columns))
+        rows = list(_read(recipe, part))
         outcomes = prepare_rows(recipe, job.layout, rows)
         first = job.first_row + start
         yield list(zip(range(first, first + len(rows)), rows, outcomes, strict=True))
+
+
+def _read(recipe: Recipe, rows: pa.Table) -> Iterator[Row]:
+    """The rows of a slice; of those that are known to be dropped nothing is read."""
+    kept, drops = split_marked(rows)
+    read = iter(recipe.source.read(kept, recipe.columns))
+    for key, drop in zip(rows["key"].to_pylist(), drops, strict=True):
+        yield next(read) if drop is None else Row(key, error=drop)
 
 
 def _enqueue(

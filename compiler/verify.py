@@ -21,7 +21,7 @@ def find_damage(folder: Path, totals: Mapping[str, int]) -> Iterator[str]:
     Compiling again restores what is damaged; where it would not notice the damage, the problem says
     which file has to be deleted first. `totals` are those of dataset.json.
     """
-    counted = {"samples": 0, "rejected": 0}
+    counted = dict.fromkeys(("samples", "rejected", "dropped"), 0)
     is_sound = True
     for number in range(totals["shards"]):
         header = read_header(shard_path(folder, number, ".parquet"))
@@ -31,17 +31,20 @@ def find_damage(folder: Path, totals: Mapping[str, int]) -> Iterator[str]:
             continue
         counted["samples"] += header.samples
         counted["rejected"] += len(header.rejected)
+        counted["dropped"] += sum(map(len, header.dropped.values()))
         yield from _damage_of_shard(folder, header)
     if is_sound:
         yield from find_miscounts(totals, counted)
-    yield from damage_beside_shards(folder, counted["rejected"] if is_sound else None)
+    left_out = counted["rejected"] + counted["dropped"]
+    yield from damage_beside_shards(folder, left_out if is_sound else None)
 
 
 def find_miscounts(totals: Mapping[str, int], counted: Mapping[str, int]) -> Iterator[str]:
     """Where dataset.json counts otherwise than the shards do."""
     for name, found in counted.items():
-        if found != totals[name]:
-            yield f"{DATASET} counts {totals[name]} {name}, the shards {found}"
+        # Datasets from before there were filters do not count what they drop.
+        if found != (said := totals.get(name, 0)):
+            yield f"{DATASET} counts {said} {name}, the shards {found}"
 
 
 def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
@@ -59,11 +62,11 @@ def _damage_of_shard(folder: Path, header: ShardHeader) -> Iterator[str]:
             yield f"{SHARDS}/{path.name} has another SHA-256 than its index says; {_first(index)}"
 
 
-def damage_beside_shards(folder: Path, rejected: int | None) -> Iterator[str]:
-    """What is wrong with the files that a dataset has once; `rejected` rows where it is known."""
+def damage_beside_shards(folder: Path, left_out: int | None) -> Iterator[str]:
+    """What is wrong with the files that a dataset has once; `left_out` rows where it is known."""
     if not (folder / REJECTED).is_file():
         yield f"{REJECTED} is missing"
-    elif not _has_rows(folder / REJECTED, rejected):
+    elif not _has_rows(folder / REJECTED, left_out):
         yield f"{REJECTED} is damaged; {_first(folder / REJECTED)}"
     if not (folder / NULL_PROMPT).is_file():
         yield f"{NULL_PROMPT} is missing"

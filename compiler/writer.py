@@ -103,11 +103,13 @@ class ShardWriter:
         embeddings: Embeddings | None,
         rejected: Sequence[Rejection],
         panels: tuple[int, int],
+        dropped: Mapping[str, Sequence[Rejection]] | None = None,
     ) -> ShardHeader:
         """Write the prompts' embeddings and the index, and put everything in its place.
 
         `embeddings` has a row for each of `prompts`, and is None for a shard without samples, which
-        leaves an index alone. `panels` counts all panels and the distinct ones.
+        leaves an index alone. `rejected` and, by filter, `dropped` are the rows that were not
+        compiled. `panels` counts all panels and the distinct ones.
 
         Raises:
             OSError: when something cannot be written.
@@ -132,6 +134,7 @@ class ShardWriter:
             cut_prompts=sum(embeddings.cut) if embeddings else 0,
             files=files,
             rejected=tuple(rejected),
+            dropped={label: tuple(rows) for label, rows in (dropped or {}).items()},
         )
         check_token(self._output, self._token)
         index = shard_path(self._output, self._number, ".parquet")

@@ -18,9 +18,9 @@ CARD_VERSION = 1
 def make_task_card(datasets: Sequence[Canvases], base: Base, settings: Settings) -> dict[str, Any]:
     """The card of an adapter: its base model, and each task's panels, layout, target and prompt.
 
-    A task's `recipe` is the compiler's own, in full, so that a sampler builds its canvas with the
-    code that built the training canvases. The shares of dropout say whether the adapter knows the
-    empty prompt and the empty context.
+    A task's `recipe` is the compiler's own, but for where its rows came from and which were kept,
+    so that a sampler builds its canvas with the code that built the training canvases. The shares
+    of dropout say whether the adapter knows the empty prompt and the empty context.
     """
     return {
         "card_version": CARD_VERSION,
@@ -47,7 +47,8 @@ def _tasks(datasets: Sequence[Canvases]) -> dict[str, Any]:
 
 def _task(dataset: Canvases) -> dict[str, Any]:
     info = dataset.info
-    recipe = {key: value for key, value in info["recipe"].items() if key != "source"}
+    of_rows = ("source", "filters")
+    recipe = {key: value for key, value in info["recipe"].items() if key not in of_rows}
     return {
         "recipe": recipe,
         "panel_size": info["panel_size"],
