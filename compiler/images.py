@@ -185,8 +185,9 @@ def _acceptable_size(image: Image.Image, where: str) -> Size:
     if min(size) < MIN_SIDE:
         reason = f"{_kind(image)} is too small; expected at least {MIN_SIDE} px a side"
         raise RowError("decode", where + reason)
-    # Pillow would decode a PNG to look for what may stand behind its pixels.
-    if image.format == "PNG" and "exif" not in image.info:
+    # Pillow would decode a PNG to look for what may stand behind its pixels, and it turns a TIFF
+    # itself.
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return size
     return _upright(size, _orientation(image))
 

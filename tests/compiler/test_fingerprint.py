@@ -37,6 +37,7 @@ SHAPING: dict[str, Any] = {
     "align": ["image"],
     "latent": "sample",
     "seed": 1,
+    "filters": [{"min_size": {"width": 8}}],
     "samples_per_shard": 3,
 }
 #: For each key that shapes none, another value. Operations' names stand for files: see below.

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from onepic.compiler.errors import RowError
-from onepic.compiler.images import Decoded, decode_image, decode_mask
+from onepic.compiler.images import Decoded, decode_image, decode_mask, image_size
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -266,3 +266,31 @@ def test_a_mask_that_is_no_image_says_which_mask() -> None:
     with pytest.raises(RowError, match="mask hole: not an image") as caught:
         decode_mask(b"text", (8, 16), column="hole")
     assert caught.value.stage == "decode"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("turn", [1, 3, 6])
+def test_the_head_alone_tells_the_upright_size(picture: Any, kind: str, turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    file = encode(picture(48, 32), kind, exif=exif)
+    assert image_size(file) == decode(file).original_size
+    if kind != "AVIF":  # it is stored upright, or turned by its own means
+        assert image_size(file) == ((32, 48) if turn == 6 else (48, 32))
+
+
+def test_the_size_is_told_before_a_damaged_pixel_is_met(picture: Any) -> None:
+    file = encode(picture(480, 320))[:100]
+    assert image_size(file) == (480, 320)
+    told: list[Any] = []
+    with pytest.raises(RowError, match="truncated or damaged"):
+        decode(file, accept=told.append)
+    assert told == [(480, 320)]
+
+
+def test_a_rough_look_at_a_jpeg_may_be_of_any_fraction(picture: Any) -> None:
+    file = encode(picture(401, 303), "JPEG")
+    assert decode(file, at_least=(64, 64)).image.size == (401, 303)
+    rough = decode(file, at_least=(64, 64), rough=True)
+    assert rough.original_size == (401, 303)
+    assert rough.image.width < 201

@@ -37,6 +37,7 @@ HEADERS = st.builds(
         st.sampled_from(["tar", "text"]), st.builds(FileRecord, COUNT, st.text())
     ),
     rejected=st.lists(REJECTIONS, max_size=3).map(tuple),
+    dropped=st.dictionaries(st.text(), st.lists(REJECTIONS, max_size=3).map(tuple), max_size=2),
 )
 HEADER = ShardHeader(
     fingerprint="0123456789abcdef",

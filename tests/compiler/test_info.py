@@ -14,9 +14,11 @@ from onepic.compiler.fingerprint import FORMAT_VERSION, digest
 from onepic.compiler.index import FileRecord, Rejection, ShardHeader
 from onepic.compiler.info import count, describe
 from onepic.compiler.model import open_model
+from onepic.compiler.recipe import Recipe
 
 COUNT = st.integers(0, 10**9)
 COUNTED = ("samples", "panels", "distinct_panels", "prompts", "cut_prompts")
+ROWS = st.lists(st.builds(Rejection, *[st.just("")] * 5), max_size=3).map(tuple)
 HEADERS = st.builds(
     ShardHeader,
     fingerprint=st.just("f"),
@@ -25,22 +27,39 @@ HEADERS = st.builds(
     files=st.dictionaries(
         st.sampled_from(["tar", "text"]), st.builds(FileRecord, COUNT, st.just(""))
     ),
-    rejected=st.lists(st.builds(Rejection, *[st.just("")] * 5), max_size=3).map(tuple),
+    rejected=ROWS,
+    dropped=st.dictionaries(st.sampled_from(["min_size", "score s"]), ROWS),
+)
+RECIPE = Recipe.model_validate(
+    {
+        "task": "counting",
+        "source": {"kind": "photos"},
+        "filters": [{"score": {"column": "s", "least": 1}}, {"min_size": {"width": 8}}],
+        "panels": {"a": {"from": "image"}, "b": {"from": "image"}},
+        "layout": [["a", "b"]],
+        "target": "b",
+    }
 )
 
 
 @given(st.lists(HEADERS, max_size=5))
 def test_totals_are_sums_over_the_shards(headers):
-    totals = count(headers)
+    counted = count(headers, RECIPE)
+    totals, filters = counted["totals"], counted["filters"]
     assert totals["shards"] == len(headers)
     assert totals["rejected"] == sum(len(header.rejected) for header in headers)
     assert totals["bytes"] == sum(f.size for header in headers for f in header.files.values())
+    assert list(filters) == ["score s", "min_size"]
+    for label, found in filters.items():
+        assert found == sum(len(header.dropped.get(label, ())) for header in headers)
+    assert totals["dropped"] == sum(filters.values())
     for name in COUNTED:
         assert totals[name] == sum(getattr(header, name) for header in headers)
 
 
 def test_a_dataset_of_nothing_has_totals_of_zero():
-    assert set(count(()).values()) == {0}
+    counted = count((), RECIPE)
+    assert set(counted["totals"].values()) == set(counted["filters"].values()) == {0}
 
 
 def test_it_describes_the_canvas_the_model_and_what_made_it(bare_project):
