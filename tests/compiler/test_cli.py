@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -89,6 +90,28 @@ def test_rejected_rows_and_cut_prompts_are_mentioned(bare_project):
     result = compile_project(bare_project, prompt="many words " * 100, max_rejected=0.5)
     assert f"rejected: 1 rows, see {bare_project.output}/rejected.parquet" in result.stdout
     assert "prompts: 2 are longer than the text encoders take and were cut" in result.stdout
+
+
+def test_each_filter_is_summed_up_and_fails_no_run(bare_project):
+    bare_project.draw(0, 1)
+    pictures = bare_project.root / "pictures"
+    (pictures / "002.png").write_bytes((pictures / "001.png").read_bytes())
+    filters = [{"duplicates": {"of": "image"}}, {"aspect": {"most": 2}}]
+    result = compile_project(bare_project, filters=filters, max_rejected=0)
+    assert result.exit_code == 0
+    assert "3 of 3 images are hashed to find duplicates" in result.stderr
+    assert (
+        "filters: 1 of 3 rows dropped (duplicates of image 1, aspect 0), see "
+        f"{bare_project.output}/rejected.parquet"
+    ) in result.stdout
+
+
+def test_a_filter_that_cannot_work_exits_with_2_and_names_its_line(bare_project):
+    result = compile_project(bare_project, filters=[{"aspect": {"least": 3, "most": 2}}])
+    assert result.exit_code == 2
+    assert re.search(
+        r"recipe\.yaml:\d+: filters\.0: aspect: least 3 is above most 2", result.stderr
+    )
 
 
 def test_too_many_rejected_rows_exit_with_1(bare_project):
