@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .card import CARD, is_as_written, render_card
 from .dataset import open_dataset, read_info
 from .duplicates import mark_duplicates
 from .engine import EncoderSettings, open_engine, run_each
@@ -295,7 +297,7 @@ def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, Any], tuple[Rej
     rejected: tuple[Rejection, ...] = ()
     if info["totals"]["rejected"]:
         rejected = tuple(row for header in _headers(plan) for row in header.rejected)
-    paths = (plan.output / name for name in (DATASET, REJECTED, CANVASES))
+    paths = (plan.output / name for name in (DATASET, REJECTED, CANVASES, CARD))
     if all(path.is_file() for path in paths) and read_info(plan.output) == info:
         return info, rejected
     _write_rejected(plan)
@@ -312,7 +314,15 @@ def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, Any], tuple[Rej
             for sample in first
         ]
         write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
+    _write_card(plan.output / CARD, info, rejected)
     return info, rejected
+
+
+def _write_card(path: Path, info: dict[str, Any], rejected: tuple[Rejection, ...]) -> None:
+    """Write the card, unless somebody has edited the one that is there."""
+    if not path.exists() or is_as_written(path.read_text(encoding="utf-8", errors="replace")):
+        stages = Counter(rejection.stage for rejection in rejected)
+        write_whole(path, render_card(info, stages, None).encode())
 
 
 def _headers(plan: Plan) -> Iterator[ShardHeader]:

@@ -47,6 +47,16 @@ class DatasetError(OnepicError):
     """A compiled dataset is missing, unfinished or damaged."""
 
 
+class HubError(OnepicError):
+    """The Hub cannot be reached, or failed; the same command may do later."""
+
+
+class HubRefusedError(HubError):
+    """The Hub refuses: not logged in, no permission, or a repository that is something else."""
+
+    exit_code = 2
+
+
 class TaskError(OnepicError):
     """A trained task cannot be sampled: no such task, an image too few, another base model."""
 

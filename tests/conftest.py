@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import huggingface_hub.constants
 import pytest
 import yaml
+from hub import Hub
+from hub_server import served
 from hypothesis import settings
 from PIL import Image
 
@@ -112,6 +115,22 @@ class Project:
         paths = (path for path in self.output.rglob("*") if path.is_file())
         named = ((str(path.relative_to(self.output)), path) for path in sorted(paths))
         return {name: path.read_bytes() for name, path in named if not name.startswith(".compile")}
+
+
+#: The token of the account `someone` on the Hub of the tests.
+TOKEN = "hf_onlyForTheTestsOfThisProject"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub on this machine that this process, logged in as `someone`, takes for the real one."""
+    hub = Hub(accounts={TOKEN: "someone", "hf_ofAnother": "another"})
+    with served(hub):
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield hub
+        huggingface_hub.close_session()
 
 
 @pytest.fixture

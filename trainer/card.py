@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..compiler.card import describe_task
 from ..compiler.files import write_whole
 from .metrics import OTHER_CONTEXT, VALIDATION
 
@@ -75,34 +76,10 @@ def write_card(
 
 
 def _describe_task(name: str, task: Mapping[str, Any]) -> str:
-    recipe = task["recipe"]
-    targets = set(recipe["target"]["panels"])
-    rows = [
-        " | ".join(f"**{panel}**" if panel in targets else panel for panel in row)
-        for row in recipe["layout"]
-    ]
-    width = len(recipe["layout"][0])
-    header = f"| {rows[0]} |\n|{'---|' * width}" + "".join(f"\n| {row} |" for row in rows[1:])
-    panels = [f"- `{panel}`: {_describe_panel(how)}" for panel, how in recipe["panels"].items()]
-    size = " x ".join(map(str, task["panel_size"]))
-    return "\n".join(
-        [
-            f"## The task {name}",
-            "",
-            f"The canvas, with its target in bold; a panel has {size} px:",
-            "",
-            header,
-            "",
-            *panels,
-            "",
-            f"Prompt: `{recipe['prompt']}`. Trained on {task['samples']} samples or fewer.",
-        ]
+    return (
+        f"## The task {name}\n\n{describe_task(task['recipe'], task['panel_size'])}\n\n"
+        f"Prompt: `{task['recipe']['prompt']}`. Trained on {task['samples']} samples or fewer."
     )
-
-
-def _describe_panel(panel: Mapping[str, Any]) -> str:
-    steps = [step if isinstance(step, str) else next(iter(step)) for step in panel["apply"]]
-    return f"`{panel['from']}`" + (f", then {', '.join(steps)}" if steps else "")
 
 
 def _describe_use(kind: str, base: str, weights: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -11,9 +10,9 @@ from typing import Any, BinaryIO, cast
 
 from ..compiler.errors import DatasetError
 from ..compiler.index import FileRecord
+from ..compiler.secrets import without_secrets
 
 _CHUNK = 4 << 20
-_SECRETS = re.compile(r"(?<=http://)[^/@\s]*@|(?<=https://)[^/@\s]*@|://[^/@\s]*:[^/@\s]*@|\?\S+")
 _HOPELESS = (FileNotFoundError, PermissionError, NotImplementedError, TypeError, ValueError)
 #: Statuses below 500 that ask for patience: Request Timeout, Too Early, Too Many Requests.
 _PASSING = (408, 425, 429)
@@ -49,11 +48,6 @@ def check_protocol(url: str) -> None:
             f"{without_secrets(url)}: {protocol}:// is not known; expected a local folder or a URL "
             "that fsspec opens, such as hf://, s3://, gs:// or https://"
         ) from error
-
-
-def without_secrets(text: str) -> str:
-    """The text without the passwords and queries of the URLs in it."""
-    return _SECRETS.sub(lambda found: "://" if found[0].startswith("://") else "", text)
 
 
 def download(

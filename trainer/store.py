@@ -17,8 +17,9 @@ from typing import Protocol
 from ..compiler.errors import DatasetError
 from ..compiler.files import DATASET, SHARDS, settle, shard_path
 from ..compiler.index import FileRecord
+from ..compiler.secrets import without_secrets
 from .cache import PART, CacheSettings, keep, open_kept, part_of, part_path, reserve
-from .fetch import StoreError, check_protocol, download, without_secrets
+from .fetch import StoreError, check_protocol, download
 
 
 class Store(Protocol):

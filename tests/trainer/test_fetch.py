@@ -11,7 +11,7 @@ from fsspec.registry import known_implementations
 
 from onepic.compiler.errors import DatasetError
 from onepic.compiler.index import FileRecord
-from onepic.trainer.fetch import StoreError, check_protocol, download, without_secrets
+from onepic.trainer.fetch import StoreError, check_protocol, download
 
 URL = "memory://fetch/file"
 
@@ -69,18 +69,3 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(known_implementations, "odd", classes)
     with pytest.raises(StoreError, match="odd://x: odd:// needs another package: Install no-such"):
         check_protocol("odd://x")
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("https://me:secret@host/data", "https://host/data"),
-        ("http://token@host/data", "http://host/data"),
-        ("failed at 'ftp://me:secret@host/x' twice", "failed at 'ftp://host/x' twice"),
-        ("https://host/data?sig=secret is gone", "https://host/data is gone"),
-        ("hf://datasets/user/name@main/data", "hf://datasets/user/name@main/data"),
-        ("abfs://container@account/data", "abfs://container@account/data"),
-    ],
-)
-def test_messages_hold_no_secrets(text, shown):
-    assert without_secrets(text) == shown

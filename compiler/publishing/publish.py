@@ -1,0 +1,188 @@
+"""A publication as a whole: check, compare, send what is missing, and look whether it arrived."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..dataset import Dataset, open_dataset
+from ..errors import HubError
+from ..lock import locked
+from ..report import Report, Silent
+from .difference import Difference, compare
+from .hub import check_name, hub_errors, is_passing, make_repository, status_of
+from .local import LocalFile, check_sound, left_out, local_files
+from .remote import RemoteState, nothing_there, remote_state
+from .upload import Sent, send
+
+#: Seconds before what the network broke is compared and tried again, besides the library's tries.
+_WAITS = (1.0, 5.0, 20.0)
+_PULL_REQUEST = "refs/pr/"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a dataset goes.
+
+    `revision` is a branch, made where it is missing, or the ``refs/pr/N`` of a pull request; None
+    for the main branch. With `pull_request` a new one is opened. `private` makes the repository
+    private, and refuses one that is public.
+    """
+
+    repository: str
+    revision: str | None = None
+    private: bool = False
+    pull_request: bool = False
+
+    @property
+    def address(self) -> str:
+        """How readers name it: ``hf://datasets/USER/NAME@REVISION``."""
+        mark = f"@{self.revision}" if self.revision else ""
+        return f"hf://datasets/{self.repository}{mark}"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a publication did, or for a dry run would do; `commit` is None where nothing was sent.
+
+    `pull_request` is the address of the one that was opened, `left_out` are the paths of files in
+    the folder that are not the dataset's.
+    """
+
+    destination: Destination
+    difference: Difference
+    commit: str | None
+    pull_request: str | None
+    left_out: tuple[str, ...]
+
+
+def publish_dataset(
+    folder: str | Path,
+    destination: Destination,
+    *,
+    dry_run: bool = False,
+    report: Report | None = None,
+) -> Publication:
+    """Put a compiled dataset on the Hub, or what is missing of it there.
+
+    Raises:
+        DatasetError: when there is no finished, sound dataset in `folder`.
+        OutputError: when the folder is being compiled or published by another process.
+        HubRefusedError: when the login, the permissions or the repository do not allow it.
+        HubError: when the Hub fails; the same call goes on from there.
+    """
+    report = report or Silent()
+    check_name(destination.repository)
+    dataset = open_dataset(folder)
+    with locked(dataset.path):
+        report.note(f"checking {len(dataset)} samples in {dataset.path}")
+        check_sound(dataset)
+        local = local_files(dataset, destination.repository)
+        if dry_run:
+            return _try_out(dataset, destination, local)
+        make_repository(destination.repository, "dataset", destination.private)
+        _make_branch(destination)
+        return _publish(dataset, destination, local, report)
+
+
+def _try_out(
+    dataset: Dataset, destination: Destination, local: Mapping[str, LocalFile]
+) -> Publication:
+    """The publication that there would be."""
+    with hub_errors(destination.repository):
+        try:
+            state = remote_state(destination.repository, destination.revision)
+        except Exception as error:
+            if status_of(error) not in (401, 404):
+                raise
+            state = nothing_there(destination.repository)
+        difference = compare(local, state)
+    return _describe(dataset, destination, local, difference, None)
+
+
+def _publish(
+    dataset: Dataset, destination: Destination, local: Mapping[str, LocalFile], report: Report
+) -> Publication:
+    """Compare and send, and again where the network broke in between."""
+    for wait in (*_WAITS, None):
+        try:
+            with hub_errors(destination.repository):
+                return _send(dataset, destination, local, report)
+        except HubError as error:
+            # Opening a pull request again would leave two of them.
+            if wait is None or destination.pull_request or not is_passing(error):
+                raise
+            report.note(f"{error}; trying again in {wait:g} s")
+            time.sleep(wait)
+    raise AssertionError
+
+
+def _send(
+    dataset: Dataset, destination: Destination, local: Mapping[str, LocalFile], report: Report
+) -> Publication:
+    state = remote_state(destination.repository, destination.revision)
+    difference = compare(local, state)
+    if not difference:
+        return _describe(dataset, destination, local, difference, None)
+    report.note(
+        f"{len(difference.sent)} files to send, {difference.size / 1e6:.1f} MB; "
+        f"{len(difference.same)} are there already"
+    )
+    try:
+        sent = send(state, difference, destination.revision, destination.pull_request, report)
+    finally:
+        report.end()
+    _check_arrived(local, difference, remote_state(destination.repository, sent.commit))
+    return _describe(dataset, destination, local, difference, sent)
+
+
+def _check_arrived(
+    local: Mapping[str, LocalFile], difference: Difference, state: RemoteState
+) -> None:
+    """Compare the commit's listing with the files here: paths, sizes and checksums.
+
+    Raises:
+        HubError: naming what is not as it should be.
+    """
+    expected = {path: local[path] for path in (*difference.sent, *difference.same)}
+    wrong = [
+        path
+        for path, file in expected.items()
+        if path not in state.files or not state.files[path].is_same(file)
+    ]
+    wrong += [path for path in difference.stale if path in state.files]
+    if wrong:
+        raise HubError(
+            f"{state.repository}: commit {state.commit} is not what was sent: "
+            f"{', '.join(wrong[:5])} ({len(wrong)} in all); run again to send it anew"
+        )
+
+
+def _describe(
+    dataset: Dataset,
+    destination: Destination,
+    local: Mapping[str, LocalFile],
+    difference: Difference,
+    sent: Sent | None,
+) -> Publication:
+    return Publication(
+        destination,
+        difference,
+        sent.commit if sent else None,
+        sent.pull_request if sent else None,
+        tuple(left_out(dataset, dict(local))),
+    )
+
+
+def _make_branch(destination: Destination) -> None:
+    from huggingface_hub import HfApi
+
+    revision = destination.revision
+    if revision is None or revision.startswith(_PULL_REQUEST):
+        return
+    with hub_errors(destination.repository):
+        HfApi().create_branch(
+            destination.repository, branch=revision, repo_type="dataset", exist_ok=True
+        )
