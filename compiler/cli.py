@@ -16,6 +16,9 @@ from .compile import Scheduling, Summary, compile_dataset
 from .dataset import open_dataset
 from .errors import OnepicError, RecipeError
 from .files import CANVASES, REJECTED
+from .publishing import Destination, publish_dataset
+from .publishing.hub import make_repository
+from .publishing.summary import summarise
 from .recipe import Recipe, recipe_schema
 from .recipe_file import RECIPE, read_recipe
 from .report import open_report
@@ -34,6 +37,8 @@ Examples:
   --model stabilityai/stable-diffusion-xl-base-1.0 --output data/colorization
 
   onepic-compile recipes/colorization.yaml --set panels.grey.apply=[grayscale,blur]
+
+  onepic-compile recipes/colorization.yaml --push-to-hub USER/colorization
 
   onepic-compile --verify data/colorization
 
@@ -75,6 +80,10 @@ def compile_command(
     verify: Annotated[
         Path | None, typer.Option(help="Check every checksum and count of a dataset.")
     ] = None,
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(help="USER/NAME, where the finished dataset is published."),
+    ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of recipes.")
     ] = False,
@@ -93,7 +102,9 @@ def compile_command(
                 *_flags(source, model, panel_size, limit),
                 *(Override.parse(text, RECIPE) for text in set_ or ()),
             ]
-            _compile(recipe, overrides, output, Scheduling(workers, local, ray_address))
+            _compile(
+                recipe, overrides, output, Scheduling(workers, local, ray_address), push_to_hub
+            )
     except OnepicError as error:
         if debug:
             raise
@@ -129,10 +140,16 @@ def _parse_size(text: str, option: str) -> str | dict[str, int]:
 
 
 def _compile(
-    path: Path, overrides: list[Override], output: Path | None, scheduling: Scheduling
+    path: Path,
+    overrides: list[Override],
+    output: Path | None,
+    scheduling: Scheduling,
+    repository: str | None,
 ) -> None:
     recipe = read_recipe(path, overrides)
     signal.signal(signal.SIGTERM, _interrupt)
+    if repository is not None:  # a wrong name or login is told before the work
+        make_repository(repository, "dataset")
     summary = compile_dataset(
         recipe,
         output,
@@ -140,7 +157,13 @@ def _compile(
         scheduling=scheduling,
         report=open_report(),
     )
-    print("\n".join(_describe(recipe, summary)))
+    described = _describe(recipe, summary)
+    if repository is None:
+        print("\n".join([*described, f"next: onepic-train {summary.output}"]))
+        return
+    print("\n".join(described), flush=True)
+    published = publish_dataset(summary.output, Destination(repository), report=open_report())
+    print("\n".join(summarise(published)))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -148,7 +171,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _describe(recipe: Recipe, summary: Summary) -> list[str]:
-    """The summary that ends a run: what was made, where, and what comes next."""
+    """The summary that ends a run: what was made, and where."""
     totals, output = summary.totals, summary.output
     lines = []
     if summary.made:
@@ -178,7 +201,7 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
         lines.append(
             f"prompts: {totals['cut_prompts']} are longer than the text encoders take and were cut"
         )
-    return [*lines, f"next: onepic-train {output}"]
+    return lines
 
 
 def _verify(path: Path) -> None:

@@ -117,7 +117,9 @@ def read_finished_info(folder: Path, name: str) -> dict[str, Any]:
     """
     info = read_known_info(folder, name)
     if not info["complete"]:
-        raise DatasetError(f"{name}: compiling it has not finished; run onepic-compile again")
+        command = "onepic-publish" if "://" in name else "onepic-compile"
+        doing = "publishing" if "://" in name else "compiling"
+        raise DatasetError(f"{name}: {doing} it has not finished; run {command} again")
     return info
 
 

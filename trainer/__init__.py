@@ -3,7 +3,7 @@
 In the order in which a run meets the modules:
 
 - `settings`, `adapter`: what is asked for, and what is trained.
-- `store`, `fetch`, `cache`: a dataset's files, here or fetched into a bounded folder.
+- `revision`, `store`, `fetch`, `cache`: a dataset's files, here or fetched into a bounded folder.
 - `canvases`, `samples`: a dataset that is open, and where its samples lie.
 - `order`, `fetch_ahead`, `reader`, `conditioning`, `loader`: samples become batches.
 - `base`, `objective`, `step`: the model, and from a batch to its losses.

@@ -11,6 +11,7 @@ import yaml
 from ..compiler.card import describe_task
 from ..compiler.files import write_whole
 from .metrics import OTHER_CONTEXT, VALIDATION
+from .revision import dataset_on_hub
 
 CURVE = "curve.png"
 #: What the curve and the card show, and under which names.
@@ -57,6 +58,7 @@ def write_card(
     is_on_hub = task_card["base"]["revision"] is not None
     front = {
         **({"base_model": base} if is_on_hub else {}),
+        **({"datasets": on_hub} if (on_hub := _datasets_on_hub(task_card)) else {}),
         "library_name": "diffusers",
         "pipeline_tag": "image-to-image",
         "tags": ["onepic", "stable-diffusion-xl", kind, *tasks],
@@ -70,6 +72,7 @@ def write_card(
         _describe_use(kind, base, weights),
         _describe_training(metrics),
         *_describe_pictures(run),
+        _describe_data(task_card["datasets"]),
         "## Settings\n\n```yaml\n" + yaml.safe_dump(dict(settings), sort_keys=False) + "```",
     ]
     write_whole(run / "README.md", ("\n\n".join(parts) + "\n").encode())
@@ -80,6 +83,22 @@ def _describe_task(name: str, task: Mapping[str, Any]) -> str:
         f"## The task {name}\n\n{describe_task(task['recipe'], task['panel_size'])}\n\n"
         f"Prompt: `{task['recipe']['prompt']}`. Trained on {task['samples']} samples or fewer."
     )
+
+
+def _datasets_on_hub(task_card: Mapping[str, Any]) -> list[str]:
+    found = (dataset_on_hub(dataset["name"]) for dataset in task_card["datasets"])
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def _describe_data(datasets: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["## Data", ""]
+    for dataset in datasets:
+        commit = f" at commit {dataset['commit']}" if dataset["commit"] else ""
+        lines.append(
+            f"- `{dataset['name']}`{commit}: {dataset['samples']} samples, fingerprint "
+            f"`{dataset['fingerprint'][:12]}`"
+        )
+    return "\n".join(lines)
 
 
 def _describe_use(kind: str, base: str, weights: str) -> str:

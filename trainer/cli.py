@@ -35,6 +35,8 @@ Examples:
   onepic-train data/colorization --output runs/colorization
   --steps 400 --batch-size 8 --learning-rate 1e-3
 
+  onepic-train hf://datasets/USER/tryon-canvases --output runs/tryon
+
   onepic-train data/edit data/tryon --output runs/both --set weights=[2,1]
   --set adapter.kind=dora
 
@@ -54,7 +56,9 @@ _began = Stopwatch()
 def train_command(
     datasets: Annotated[
         list[str] | None,
-        typer.Argument(help="Folders made by onepic-compile, or URLs: hf://datasets/USER/NAME."),
+        typer.Argument(
+            help="Folders made by onepic-compile, or URLs: hf://datasets/USER/NAME@REVISION."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="The run's folder.", show_default="runs/DATASET")
@@ -144,15 +148,16 @@ def _train(
     # The libraries take seconds to import, and the mistakes above are told without them.
     from accelerate import PartialState
 
+    from ..compiler.publishing.hub import make_repository
     from .cache import CacheSettings
-    from .publish import make_repository, push_to_hub
+    from .publish import push_to_hub
     from .training import train
 
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     _began.lap("imports")
     cache = CacheSettings(limit=int(cache_size * 1e9))
     if repository is not None:
-        make_repository(repository)
+        make_repository(repository, "model")
     summary = train(
         datasets,
         output,
@@ -217,6 +222,8 @@ def _list_settings(model: type[BaseModel] = Settings, indent: str = "") -> list[
 
 def _name(dataset: str) -> str:
     """The last part of a dataset's path or URL; ``.`` has none before it is resolved."""
+    if "://" in dataset:
+        return Path(dataset.partition("@")[0]).name
     return Path(dataset).name or Path(dataset).resolve().name
 
 

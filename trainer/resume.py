@@ -42,8 +42,14 @@ def check_same_run(folder: Path, saved: Mapping[str, Any], current: Mapping[str,
     if found:
         raise SettingsError(
             f"{folder} is of another run: {'; '.join(found)}; give the same datasets and settings, "
-            "or another --output"
+            f"{_advise_on_commits(saved)}or another --output"
         )
+
+
+def _advise_on_commits(saved: Mapping[str, Any]) -> str:
+    """How to train on what a branch of the Hub was when the run began."""
+    commits = [dataset["commit"] for dataset in saved["datasets"] if dataset.get("commit")]
+    return f"(hf://...@{', @'.join(commits)} is what it read) " if commits else ""
 
 
 def _differences(before: Any, now: Any, path: str) -> Iterator[tuple[str, Any, Any]]:

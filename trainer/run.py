@@ -24,6 +24,7 @@ from .fetch_ahead import window_of
 from .loader import CanvasLoader
 from .optimizer import make_optimizer, make_schedule
 from .order import Numbers
+from .revision import commit_of
 from .settings import Settings
 from .state import State
 from .step import Objective
@@ -85,6 +86,7 @@ class Run:
                 {
                     "fingerprint": dataset.info["fingerprint"],
                     "samples": len(dataset),
+                    **({"commit": commit} if (commit := commit_of(dataset.name)) else {}),
                     "shuffled_shards": window_of(dataset, len(self.inputs.datasets)),
                 }
                 for dataset in self.inputs.datasets

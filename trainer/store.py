@@ -20,6 +20,7 @@ from ..compiler.index import FileRecord
 from ..compiler.secrets import without_secrets
 from .cache import PART, CacheSettings, keep, open_kept, part_of, part_path, reserve
 from .fetch import StoreError, check_protocol, download
+from .revision import commit_of, pin, without_commit
 
 
 class Store(Protocol):
@@ -57,8 +58,11 @@ class Store(Protocol):
 def open_store(path: str | Path, cache: CacheSettings) -> Store:
     """The store of a local folder or of any URL that fsspec opens; nothing is read yet.
 
+    A revision on the Hub is pinned to its commit here: `name` has it.
+
     Raises:
         StoreError: when there is no file system for the URL; it says what to install.
+        DatasetError: when the Hub knows no such dataset.
     """
     place = str(path)
     if place.startswith("file://"):
@@ -66,7 +70,7 @@ def open_store(path: str | Path, cache: CacheSettings) -> Store:
     if "://" not in place:
         return LocalStore(place, Path(place).expanduser())
     check_protocol(place)
-    return RemoteStore(place, cache)
+    return RemoteStore(pin(place), cache)
 
 
 @dataclass(frozen=True)
@@ -112,18 +116,26 @@ class RemoteStore:
 
     @property
     def folder(self) -> Path:
-        """The dataset's own folder in the cache."""
-        place = self.url.rstrip("/")
+        """The dataset's own folder in the cache, shared by its commits: most shards are equal."""
+        place = without_commit(self.url.rstrip("/"))
         slug = re.sub(r"[^A-Za-z0-9.]+", "-", without_secrets(place))[-60:].strip("-.")
         return self.cache.folder / f"{slug}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
+    @property
+    def _metadata(self) -> Path:
+        """Where indexes and the like are kept; those of a commit never change."""
+        return self.folder / "metadata" / (commit_of(self.url) or "")
+
     def metadata(self, name: str) -> Path:
         """As `Store.metadata`; asking for dataset.json drops what belongs to an older one."""
-        final = self.folder / "metadata" / name
+        final = self._metadata / name
         with self._blaming_the_cache():
-            if name == DATASET or not final.exists():
+            if self._may_change(name) or not final.exists():
                 self._fetch_metadata(name, final)
         return final
+
+    def _may_change(self, name: str) -> bool:
+        return name == DATASET and commit_of(self.url) is None
 
     def open_shard(self, number: int, suffix: str, record: FileRecord) -> int:
         """As `Store.open_shard`."""
@@ -134,7 +146,7 @@ class RemoteStore:
 
     def _fetch_metadata(self, name: str, final: Path) -> None:
         with part_of(final) as part:
-            if name != DATASET and final.exists():
+            if not self._may_change(name) and final.exists():
                 return
             download(self._url(name), part, None, self.cache.retry_waits)
             part.seek(0)
@@ -145,7 +157,7 @@ class RemoteStore:
             settle(part_path(final), final)
 
     def _drop_metadata(self) -> None:
-        for path in (self.folder / "metadata").rglob("*.*"):
+        for path in self._metadata.rglob("*.*"):
             if path.name != DATASET and path.suffix != PART:
                 path.unlink(missing_ok=True)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .revision import commit_of, without_commit
 
 if TYPE_CHECKING:
     from .base import Base
@@ -20,7 +23,8 @@ def make_task_card(datasets: Sequence[Canvases], base: Base, settings: Settings)
 
     A task's `recipe` is the compiler's own, but for where its rows came from and which were kept,
     so that a sampler builds its canvas with the code that built the training canvases. The shares
-    of dropout say whether the adapter knows the empty prompt and the empty context.
+    of dropout say whether the adapter knows the empty prompt and the empty context. `datasets` are
+    where the data came from, with the commit of those on the Hub.
     """
     return {
         "card_version": CARD_VERSION,
@@ -28,7 +32,19 @@ def make_task_card(datasets: Sequence[Canvases], base: Base, settings: Settings)
         "adapter": settings.adapter.model_dump(mode="json"),
         "prompt_dropout": settings.prompt_dropout,
         "context_dropout": settings.context_dropout,
+        "datasets": [_origin(dataset) for dataset in datasets],
         "tasks": _tasks(datasets),
+    }
+
+
+def _origin(dataset: Canvases) -> dict[str, Any]:
+    """Where a dataset came from; of a local one only the folder's own name goes to others."""
+    is_remote = dataset.store.capacity is not None
+    return {
+        "name": without_commit(dataset.name) if is_remote else Path(dataset.name).name,
+        "commit": commit_of(dataset.name),
+        "fingerprint": dataset.info["fingerprint"],
+        "samples": len(dataset),
     }
 
 

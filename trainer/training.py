@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import broadcast_object_list
+
 from ..compiler.errors import OutputError
 from ..compiler.lock import locked
 from ..compiler.report import Report, Silent
@@ -21,6 +23,7 @@ from .metrics import VALIDATION, Metrics, check_tracker, read_metrics
 from .outputs import describe_settings, write_outputs
 from .recorder import NotFiniteError
 from .resume import check_same_run
+from .revision import pin
 from .run import Run, check_enough_samples, open_accelerator, open_inputs, prepare
 from .settings import Settings, check_exports
 from .stopwatch import Stopwatch
@@ -78,7 +81,7 @@ def train(
     is_main = accelerator.is_main_process
     report = report if is_main else Silent()
     watch.lap("device")
-    inputs = open_inputs(datasets, settings, cache or CacheSettings())
+    inputs = open_inputs(_pinned(datasets, is_main), settings, cache or CacheSettings())
     check_enough_samples(inputs, settings, accelerator.num_processes)
     watch.lap("datasets")
     lock = locked(output, _STATE) if is_main else nullcontext()
@@ -90,6 +93,13 @@ def train(
         loop = Loop(run, Metrics(output, accelerator, run.state.step), report, pictures)
         weights = _train(loop, exports, report, watch, interrupt)
     return _summary(run, weights)
+
+
+def _pinned(datasets: Sequence[str | Path], is_main: bool) -> list[str | Path]:
+    """The datasets with the commits that one process found, so that all read the same."""
+    pinned = [pin(str(path)) if is_main else "" for path in datasets]
+    broadcast_object_list(pinned)
+    return list(pinned)
 
 
 def _train(

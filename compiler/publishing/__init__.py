@@ -4,7 +4,7 @@
 - `local`, `remote`: the files of a dataset here, and those of a repository there.
 - `difference`: what has to go up, and what has to go.
 - `upload`: sending it, in commits that leave no mixture behind.
-- `publish`, `cli`: a publication as a whole.
+- `publish`, `summary`, `cli`: a publication as a whole.
 """
 
 from __future__ import annotations

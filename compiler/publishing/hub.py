@@ -88,7 +88,7 @@ def explain(error: Exception, name: str, advice: str = "") -> HubError:
     if status == 400 or (status is None and isinstance(error, TypeError | ValueError)):
         return HubRefusedError(f"{name}: the Hub does not take it: {text}")
     if status == 401:
-        return HubRefusedError(f"{name}: {_explain_login()}")
+        return HubRefusedError(f"{name}: {_explain_login(error)}")
     if status == 403:
         return HubRefusedError(
             f"{name}: the Hub gives no permission to write there ({text}); use a token with write "
@@ -125,9 +125,13 @@ def is_passing(error: HubError) -> bool:
     )
 
 
-def _explain_login() -> str:
+def _explain_login(error: Exception) -> str:
     from huggingface_hub import get_token
+    from huggingface_hub.errors import RepositoryNotFoundError
 
+    if isinstance(error.__cause__ or error, RepositoryNotFoundError):
+        # To those who are not logged in the Hub does not tell what is private from what is not.
+        return f"the Hub knows no public repository of that name; check it, or {_LOG_IN}"
     if get_token() is None:
         return f"you are not logged in; {_LOG_IN}"
     return f"the Hub does not accept your token; make one with write access and {_LOG_IN}"

@@ -102,7 +102,9 @@ class Hub:
 
     `accounts` are the tokens and their users, `asked` the requests as ``METHOD /path``, `received`
     counts the large objects that arrived whole, by their SHA-256. From object number
-    `holds_after` on uploads stay unanswered, and `held` is set, until `released` is.
+    `holds_after` on uploads stay unanswered, and `held` is set, until `released` is. Paths in
+    `spoiled` lose their last byte on the way into a commit. Lists come in pages of `page`, and
+    what is larger than `chunk` bytes is uploaded in parts.
     """
 
     url: str = ""
@@ -118,8 +120,13 @@ class Hub:
     holds_after: int | None = None
     held: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
+    spoiled: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def commits(self) -> int:
+        """How many commits were asked for."""
+        return sum("/commit/" in request for request in self.asked)
 
     def dataset(self, name: str) -> Repository:
         return self.repositories[f"datasets/{name}"]

@@ -290,7 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
                 address = f"{self.hub.url}/{kind}/{name}/discussions/{found.pull_requests}"
                 answer["pullRequestUrl"] = address
             oid = found.commit(revision, tree, header["summary"])
-        url = f"{self.hub.url}/{kind}/{name}/commit/{oid}"
+        url = f"{self.hub.url}/{kind}/{name}/commit/{oid}".replace("/models/", "/")
         raise _Answer(200, {"commitUrl": url, "commitOid": oid, **answer})
 
     def _apply(self, tree: dict[str, Blob], key: str, value: dict[str, Any]) -> None:
@@ -299,7 +299,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif key == "lfsFile":
             if value["oid"] not in self.hub.objects:
                 raise _refusal(400, "", f"{value['path']} was not uploaded")
-            tree[value["path"]] = Blob(self.hub.objects[value["oid"]], True)
+            data = self.hub.objects[value["oid"]]
+            spoiled = value["path"] in self.hub.spoiled
+            tree[value["path"]] = Blob(data[:-1] if spoiled else data, True)
         elif key == "deletedFile" and tree.pop(value["path"], None) is None:
             raise _refusal(404, "EntryNotFound", "A file with this name doesn't exist")
 

@@ -14,6 +14,7 @@ from PIL import Image
 from onepic.trainer.card import CURVE, draw_curve, write_card
 from onepic.trainer.settings import Settings
 
+HUB = "hf://datasets/someone/colours"
 METRICS = [
     {"step": 0, "validation_loss": 0.5},
     {"step": 10, "loss": 0.4, "learning_rate": 1e-3},
@@ -36,6 +37,10 @@ def task_card(kind: str = "lora", **base: Any) -> dict[str, Any]:
     return {
         "base": {"name": "someone/sdxl", "revision": "abc", **base},
         "adapter": {"kind": kind},
+        "datasets": [
+            {"name": "data/a", "commit": None, "fingerprint": "f" * 64, "samples": 24},
+            {"name": HUB, "commit": "c" * 40, "fingerprint": "f" * 64, "samples": 7},
+        ],
         "tasks": {"colorization": task},
     }
 
@@ -119,3 +124,10 @@ def test_a_task_may_be_called_what_yaml_takes_for_something_else(tmp_path):
     card["tasks"] = {"no": card["tasks"]["colorization"], "1e3": card["tasks"]["colorization"]}
     tags = front(page(tmp_path, json.loads(json.dumps(card))))["tags"]
     assert {"no", "1e3"} <= set(tags)
+
+
+def test_the_page_says_which_commit_of_a_dataset_was_trained_on(tmp_path):
+    text = page(tmp_path, task_card())
+    assert front(text)["datasets"] == ["someone/colours"]
+    assert f"- `{HUB}` at commit {'c' * 40}: 7 samples, fingerprint `ffffffffffff`" in text
+    assert "- `data/a`: 24 samples" in text
