@@ -136,12 +136,13 @@ def _describe_samples(info: Mapping[str, Any]) -> Iterator[str]:
 
 def _describe_loading(place: str | None) -> Iterator[str]:
     where = "" if place else ", from this folder"
+    what = f'"{place}"' if place else '"webdataset", data_files="shards/*.tar"'
     yield "## Loading it"
     yield f"With `datasets`{where}:"
     yield _python(
         "from datasets import load_dataset",
         "",
-        f'dataset = load_dataset("{place or "."}", split="train", streaming=True)',
+        f'dataset = load_dataset({what}, split="train", streaming=True)',
         "sample = next(iter(dataset))",
         'print(sample["txt"], sample["webp"].size)',
     )

@@ -234,3 +234,16 @@ def test_an_error_is_one_message_and_debug_shows_where_it_was_raised(bare_projec
     assert debug.returncode != 0
     assert "Traceback (most recent call last)" in debug.stderr
     assert plain.stderr.removeprefix("onepic-compile: ").strip() in debug.stderr
+
+
+def test_a_dataset_is_published_when_it_is_compiled(hub, bare_project):
+    bare_project.draw(*range(2))
+    refused = compile_project(bare_project, "--push-to-hub", "another/colours")
+    assert refused.exit_code == 2
+    assert not bare_project.output.exists(), "a refusal is told before the work"
+    result = compile_project(bare_project, "--push-to-hub", "someone/colours")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.count("next: ") == 1
+    assert "next: onepic-train hf://datasets/someone/colours --output" in result.stdout
+    files = hub.dataset("someone/colours").files()
+    assert files["shards/00000.tar"].data == bare_project.files()["shards/00000.tar"]

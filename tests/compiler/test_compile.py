@@ -62,7 +62,8 @@ def test_a_dataset_is_whole_after_a_run(bare_project):
     bare_project.draw(*range(5))
     summary = bare_project.compile(report := Recorder())
     names = [f"shards/{n:05d}{end}" for n in range(3) for end in SUFFIXES]
-    others = ["canvases.png", "dataset.json", "null_prompt.safetensors", "rejected.parquet"]
+    others = ["README.md", "canvases.png", "dataset.json", "null_prompt.safetensors"]
+    others += ["rejected.parquet"]
     assert sorted(bare_project.files()) == sorted([*names, *others])
     assert (summary.made, summary.totals["samples"], summary.rejected) == (3, 5, ())
     assert (report.begun, report.rows, report.ended) == ([5], 5, True)

@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +33,14 @@ class Command:
 
     folder: Path
     package: str = "compiler"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         """Start it in a process group of its own, as a shell does."""
         return subprocess.Popen(
             [sys.executable, "-m", f"onepic.{self.package}", *map(str, arguments)],
             cwd=self.folder,
-            env=os.environ | {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1"},
+            env=os.environ | {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1"} | dict(self.environment),
             **options,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -52,6 +53,12 @@ class Command:
         process = self.start(*arguments, **options)
         output, errors = process.communicate(timeout=300)
         return Result(process.returncode, output, errors)
+
+
+@pytest.fixture
+def command() -> type[Command]:
+    """`command(folder, package, environment)` runs a command of onepic there."""
+    return Command
 
 
 @pytest.fixture

@@ -102,9 +102,9 @@ class Hub:
 
     `accounts` are the tokens and their users, `asked` the requests as ``METHOD /path``, `received`
     counts the large objects that arrived whole, by their SHA-256. From object number
-    `holds_after` on uploads stay unanswered, and `held` is set, until `released` is. Paths in
-    `spoiled` lose their last byte on the way into a commit. Lists come in pages of `page`, and
-    what is larger than `chunk` bytes is uploaded in parts.
+    `holds_after` on uploads wait, and `held` is set, until `released` is; then they are lost.
+    Paths in `spoiled` lose their last byte on the way into a commit. Lists come in pages of `page`,
+    and what is larger than `chunk` bytes is uploaded in parts.
     """
 
     url: str = ""
@@ -123,6 +123,11 @@ class Hub:
     spoiled: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def cdn(self) -> str:
+        """Where large objects are fetched: to a client another machine, which gets no token."""
+        return self.url.replace("127.0.0.1", "localhost")
 
     def commits(self) -> int:
         """How many commits were asked for."""

@@ -56,19 +56,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.asked.append(request)
         self.fault = self.hub.fault_of(request)
         try:
-            if self.fault and self.fault.cut and self.command in ("PUT", "POST"):
-                self.rfile.read(int(self.headers.get("Content-Length", 0)) // 2)
-                self.close_connection = True
-                return
-            self.body = self._read()
+            self._answer()
+        except ConnectionError:  # a client that was killed, or an answer that is withheld
+            self.close_connection = True
+
+    def _answer(self) -> None:
+        if self.fault and self.fault.cut and self.command in ("PUT", "POST"):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)) // 2)
+            raise ConnectionResetError
+        self.body = self._read()
+        try:
             if self.fault and self.fault.status:
                 raise self._failing(self.fault)
             self._route()
         except _Answer as answer:
             data = b"" if answer.data is None else json.dumps(answer.data).encode()
             self._send(answer.status, data, {"Content-Type": "application/json", **answer.headers})
-        except ConnectionError:
-            self.close_connection = True
 
     def _failing(self, fault: Fault) -> _Answer:
         headers = {"X-Error-Message": fault.message, **fault.headers}
@@ -126,8 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _repository(self, kind: str, name: str) -> Repository:
         user, found = self._user(), self.hub.repositories.get(f"{kind}/{name}")
         if found is None or (found.private and user != name.partition("/")[0]):
-            status = 404 if user else 401
-            raise _refusal(status, "RepoNotFound" if user else "", "Repository not found")
+            # Who is not logged in is not told what is private from what is not there.
+            raise _refusal(404 if user else 401, "RepoNotFound", "Repository not found")
         return found
 
     def _commit_of(self, found: Repository, revision: str) -> str:
@@ -268,6 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
         if after is not None and sum(self.hub.received.values()) >= after:
             self.hub.held.set()
             self.hub.released.wait(60)
+            raise ConnectionResetError
 
     def commit(self, kind: str, name: str, revision: str) -> None:
         found = self._repository(kind, name)
@@ -318,7 +322,7 @@ class _Handler(BaseHTTPRequestHandler):
         if blob.is_large:
             self.hub.objects.setdefault(blob.sha256, blob.data)
             headers |= {
-                "Location": f"{self.hub.url}/cdn/{blob.sha256}",
+                "Location": f"{self.hub.cdn}/cdn/{blob.sha256}",
                 "X-Linked-Etag": f'"{blob.sha256}"',
                 "X-Linked-Size": str(len(blob.data)),
             }
@@ -327,6 +331,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_range(blob.data, headers | {"ETag": f'"{blob.oid}"'})
 
     def cdn(self, oid: str) -> None:
+        if "Authorization" in self.headers:
+            raise _refusal(400, "", "a token is not for others")
         self._send_range(self.hub.objects[oid], {"ETag": f'"{oid}"', "Accept-Ranges": "bytes"})
 
     def _send_range(self, data: bytes, headers: dict[str, str]) -> None:

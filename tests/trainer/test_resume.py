@@ -135,3 +135,11 @@ def test_comparing_changes_neither_side():
     copies = deepcopy((before, now))
     differences(before, now)
     assert (before, now) == copies
+
+
+def test_a_branch_that_moved_is_told_with_the_commit_that_the_run_read():
+    before, now = saved(), identity()
+    before["datasets"][0]["commit"], now["datasets"][0]["commit"] = "a" * 40, "b" * 40
+    with pytest.raises(SettingsError, match=rf"\(hf://\.\.\.@{'a' * 40} is what it read\) or an"):
+        check_same_run(FOLDER, before, now)
+    check_same_run(FOLDER, before, deepcopy(before))

@@ -88,3 +88,9 @@ def test_tasks_of_one_name_that_differ_are_both_on_the_card(base, canvases):
         "colorization-2": [32, 64],
     }
     assert [task["samples"] for task in found.values()] == [10, 10]
+
+
+def test_the_card_says_where_the_data_came_from(base, canvases):
+    (origin,) = card(base, canvases)["datasets"]
+    assert (origin["name"], origin["commit"], origin["samples"]) == ("data", None, 5)
+    assert origin["fingerprint"] == canvases.info["fingerprint"]

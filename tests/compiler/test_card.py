@@ -1,0 +1,111 @@
+"""The card of a dataset tells people and the Hub what it is, and is not written over edits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import DatasetCard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onepic.compiler.card import is_as_written, render_card
+from onepic.compiler.compile import make_layout
+from onepic.compiler.info import describe
+from onepic.compiler.model import open_model
+
+
+def info_of(project: Any, samples: int = 5, **changes: Any) -> dict[str, Any]:
+    recipe, model = project.recipe(**changes), open_model("miniature")
+    info = describe(recipe, make_layout(recipe, model), model, {}, "cpu")
+    info["totals"] |= {"samples": samples, "shards": 3, "rejected": 4, "bytes": 2_500_000}
+    return info
+
+
+@pytest.mark.parametrize(
+    ("samples", "size"),
+    [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (10**6, "1M<n<10M"), (10**9, "n>100M")],
+)
+def test_the_head_is_what_the_hub_reads(bare_project, samples, size):
+    card = DatasetCard(render_card(info_of(bare_project, samples), {}, None))
+    head = card.data.to_dict()
+    assert head["size_categories"] == [size]
+    assert head["task_categories"] == ["image-to-image"]
+    assert head["license"] == "unknown"
+    assert head["pretty_name"] == "colorization"
+    (config,) = head["configs"]
+    assert config["data_files"] == [{"split": "train", "path": "shards/*.tar"}]
+
+
+def test_a_task_may_be_called_what_yaml_takes_for_something_else(bare_project):
+    card = render_card(info_of(bare_project, task="1e3"), {}, None)
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert (head["pretty_name"], head["tags"][-1]) == ("1e3", "1e3")
+
+
+def test_the_page_says_what_it_holds_and_how_it_was_made(bare_project):
+    info = info_of(bare_project)
+    card = render_card(info, {"decode": 3, "read": 1}, None)
+    assert "| grey | **colour** |" in card
+    assert "| `latents.npy` | float16 [4, 8, 16]" in card
+    assert "- 5 samples in 3 shards, 2.5 MB" in card
+    assert "- rejected rows: 4 (3 at decode, 1 at read); `rejected.parquet` says why" in card
+    assert f"fingerprint `{info['fingerprint']}`" in card
+    recipe = yaml.safe_load(card.split("```yaml\n")[1].split("```")[0])
+    assert recipe == info["recipe"]
+
+
+def test_a_published_card_names_its_repository(bare_project):
+    card = render_card(info_of(bare_project), {}, "someone/colours")
+    assert 'load_dataset("someone/colours", split="train"' in card
+    assert "onepic-train hf://datasets/someone/colours --output runs/colours" in card
+
+
+@given(st.text(max_size=20), st.integers(0, 3000))
+def test_any_edit_of_a_card_is_noticed(text, place):
+    card = _CARD
+    edited = card[:place] + text + card[place:]
+    assert is_as_written(card)
+    assert is_as_written(edited) == (edited == card)
+
+
+def test_a_text_of_somebody_else_is_not_taken_for_one_of_onepic():
+    assert not is_as_written("")
+    assert not is_as_written("# Mine\n")
+
+
+def test_compiling_writes_the_card_and_keeps_one_that_was_edited(project):
+    path = project.output / "README.md"
+    assert is_as_written(path.read_text())
+    (project.root / "pictures/004.png").unlink()
+    project.compile()
+    assert "\n4 canvases that teach" in path.read_text()
+    path.write_text("my own words")
+    (project.root / "pictures/003.png").unlink()
+    project.compile()
+    assert path.read_text() == "my own words"
+
+
+_CARD = render_card(
+    {
+        "task": "colorization",
+        "recipe": {
+            "layout": [["grey", "colour"]],
+            "target": {"panels": ["colour"]},
+            "panels": {"grey": {"from": "image", "apply": []}},
+            "prompt": "",
+        },
+        "panel_size": [64, 64],
+        "canvas_size": [128, 64],
+        "latents": {"shape": [4, 8, 16]},
+        "model": {"name": "miniature", "revision": None, "scaling_factor": 0.13},
+        "encoder": {"device": "cpu"},
+        "versions": {"torch": "2"},
+        "format_version": 1,
+        "fingerprint": "f" * 64,
+        "totals": dict.fromkeys(("samples", "shards", "rejected", "prompts", "bytes"), 1),
+    },
+    {},
+    None,
+)

@@ -1,0 +1,166 @@
+"""A run reads a dataset of the Hub at one commit, whatever is pushed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from onepic.compiler.errors import DatasetError
+from onepic.compiler.files import DATASET
+from onepic.compiler.index import read_header
+from onepic.trainer import CanvasLoader, open_canvases
+from onepic.trainer.cache import CacheSettings
+from onepic.trainer.fetch import StoreError
+from onepic.trainer.revision import commit_of, dataset_on_hub, pin, without_commit
+from onepic.trainer.store import open_store
+
+NAME = "someone/canvases"
+URL = f"hf://datasets/{NAME}"
+INDEX, TAR = "shards/00000.parquet", "shards/00000.tar"
+
+
+@pytest.fixture
+def cache(tmp_path) -> CacheSettings:
+    return CacheSettings(tmp_path / "cache", retry_waits=(0.0, 0.0))
+
+
+@pytest.fixture
+def repository(hub, many_shards):
+    """A dataset of random latents on the Hub."""
+    found = hub.make(NAME)
+    for path in sorted(many_shards.rglob("*.*")):
+        name = path.relative_to(many_shards).as_posix()
+        if path.is_file() and not name.startswith("."):
+            found.edit(name, path.read_bytes())
+    return found
+
+
+def fetched(store, number=0):
+    record = read_header(store.metadata(INDEX)).files["tar"]
+    with os.fdopen(store.open_shard(number, ".tar", record), "rb") as file:
+        return file.read()
+
+
+def batch(dataset):
+    return next(CanvasLoader([dataset], 4, seed=3).batches()).latents
+
+
+def test_a_branch_is_pinned_to_its_commit(repository):
+    head = repository.heads["main"]
+    assert pin(URL) == pin(f"{URL}@main") == f"{URL}@{head}"
+    repository.heads["v2"] = repository.edit("LICENSE", b"mine")
+    assert pin(f"{URL}@v2") == f"{URL}@{repository.heads['v2']}"
+    assert pin(f"{URL}/inside") == f"{URL}@{repository.heads['main']}/inside"
+
+
+def test_a_commit_and_other_places_are_left_as_they_are(hub):
+    for place in (f"{URL}@{'a' * 40}", "data/edit", "s3://bucket/data", "/data@home"):
+        assert pin(place) == place
+    assert not hub.asked
+
+
+def test_what_an_address_says_can_be_told():
+    pinned = f"{URL}@{'a' * 40}"
+    assert (commit_of(pinned), commit_of(URL), commit_of("data")) == ("a" * 40, None, None)
+    assert (without_commit(pinned), without_commit(f"{URL}@v2")) == (URL, f"{URL}@v2")
+    assert (dataset_on_hub(pinned), dataset_on_hub("data"), dataset_on_hub(URL)) == (
+        NAME,
+        None,
+        NAME,
+    )
+
+
+def test_a_missing_dataset_and_a_missing_revision_are_told(hub, repository):
+    with pytest.raises(StoreError, match=r"nothing: the Hub knows no such repository or revision"):
+        pin("hf://datasets/someone/nothing")
+    with pytest.raises(StoreError, match=r"@v9: the Hub knows no such repository or revision"):
+        pin(f"{URL}@v9")
+
+
+def test_a_private_dataset_is_not_told_from_a_missing_one(repository, monkeypatch, tmp_path):
+    repository.private = True
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
+    with pytest.raises(StoreError, match="no public repository of that name; check it, or run"):
+        pin(URL)
+
+
+def test_a_hub_that_is_not_reached_is_told(repository, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    with pytest.raises(DatasetError, match="the Hub cannot be reached"):
+        pin(URL)
+
+
+def test_a_dataset_of_the_hub_gives_the_batches_of_a_local_one(repository, many_shards, cache):
+    ours, theirs = open_canvases(many_shards), open_canvases(URL, cache)
+    assert theirs.name == f"{URL}@{repository.heads['main']}"
+    assert batch(theirs).equal(batch(ours))
+
+
+def test_a_push_in_the_middle_changes_nothing_for_who_reads(hub, repository, many_shards, cache):
+    store = open_store(URL, cache)
+    before = store.metadata(DATASET).read_bytes()
+    repository.edit(TAR, b"another tar")
+    repository.edit(INDEX, b"another index")
+    repository.edit(DATASET, b"{}")
+    assert fetched(store) == (many_shards / TAR).read_bytes()
+    assert store.metadata(DATASET).read_bytes() == before
+    assert open_store(URL, cache).metadata(DATASET).read_bytes() == b"{}"
+
+
+def test_a_commit_shares_the_shards_that_it_has_in_common(hub, repository, cache):
+    fetched(open_store(URL, cache))
+    repository.edit("LICENSE", b"mine")
+    hub.asked.clear()
+    fetched(open_store(URL, cache))
+    assert not [request for request in hub.asked if request.endswith(".tar")]
+    assert [request for request in hub.asked if request.endswith(INDEX)]
+
+
+def test_what_is_kept_of_a_commit_is_not_fetched_again(hub, repository, cache):
+    fetched(open_store(URL, cache))
+    hub.asked.clear()
+    fetched(open_store(URL, cache))
+    assert not [request for request in hub.asked if "/resolve/" in request]
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_download_that_breaks_off_is_finished(hub, repository, many_shards, cache, times):
+    hub.cut("GET /cdn/", times=times)
+    store = open_store(URL, cache)
+    assert fetched(store) == (many_shards / TAR).read_bytes()
+
+
+def test_a_shard_that_is_not_what_its_index_says_is_refused(repository, cache, many_shards):
+    data = bytearray((many_shards / TAR).read_bytes())
+    data[700] ^= 1
+    repository.edit(TAR, bytes(data))
+    with pytest.raises(DatasetError, match=r"00000\.tar: found .* expected .* upload it again"):
+        fetched(open_store(URL, cache))
+
+
+def test_a_hub_that_asks_for_patience_gets_it(hub, repository, many_shards, cache, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    hub.fail("GET .*/resolve/.*tar", 429, times=2, headers={"Retry-After": "1"})
+    hub.fail("GET .*/resolve/.*tar", 503, times=1)
+    assert fetched(open_store(URL, cache)) == (many_shards / TAR).read_bytes()
+
+
+def test_a_dataset_that_is_being_published_is_not_read(repository, cache, many_shards):
+    info = (many_shards / DATASET).read_text().replace('"complete": true', '"complete": false')
+    repository.edit(DATASET, info.encode())
+    with pytest.raises(DatasetError, match="publishing it has not finished"):
+        open_canvases(URL, cache)
+
+
+def test_the_bound_of_the_cache_holds(repository, many_shards, cache):
+    sizes = [path.stat().st_size for path in many_shards.glob("shards/*.t*")]
+    bound = CacheSettings(cache.folder, 6 * max(sizes), cache.retry_waits)
+    for found in CanvasLoader([open_canvases(URL, bound)], 4, once=True).batches():
+        kept = [path.stat().st_size for path in cache.folder.glob("*/shards/*")]
+        assert sum(kept) <= bound.limit
+        assert len(found.latents)
+    shutil.rmtree(cache.folder)
