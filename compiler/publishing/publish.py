@@ -106,17 +106,18 @@ def _publish(
     dataset: Dataset, destination: Destination, local: Mapping[str, LocalFile], report: Report
 ) -> Publication:
     """Compare and send, and again where the network broke in between."""
-    for wait in (*_WAITS, None):
+    waits = list(_WAITS)
+    while True:
         try:
             with hub_errors(destination.repository):
                 return _send(dataset, destination, local, report)
         except HubError as error:
             # Opening a pull request again would leave two of them.
-            if wait is None or destination.pull_request or not is_passing(error):
+            if not waits or destination.pull_request or not is_passing(error):
                 raise
+            wait = waits.pop(0)
             report.note(f"{error}; trying again in {wait:g} s")
             time.sleep(wait)
-    raise AssertionError
 
 
 def _send(
