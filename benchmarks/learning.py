@@ -194,7 +194,7 @@ class Test:
         filled: list[Pixels] = []
         for batch in self.batches(is_right):
             latents = fill_batch(network, batch, scheduler, SAMPLING_STEPS)
-            filled += decode_canvases(vae, latents, self.canvases.info, self.base)
+            filled.extend(decode_canvases(vae, latents, self.canvases.info, self.base))
         return filled
 
 
