@@ -293,7 +293,8 @@ def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, Any], tuple[Rej
     Headers are read one by one, as filters may have dropped millions of rows.
     """
     remove_surplus(plan)
-    info = info | {"complete": True} | count(_headers(plan), plan.recipe)
+    labels = [item.label for item in plan.recipe.filters]
+    info = info | {"complete": True} | count(_headers(plan), labels)
     rejected: tuple[Rejection, ...] = ()
     if info["totals"]["rejected"]:
         rejected = tuple(row for header in _headers(plan) for row in header.rejected)

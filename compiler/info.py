@@ -54,7 +54,7 @@ def describe(
         },
         "encoder": {"device": device, "threads": os.cpu_count() or 1},
         "versions": library_versions(),
-        **count((), recipe),
+        **count((), (item.label for item in recipe.filters)),
     }
 
 
@@ -63,12 +63,12 @@ def library_versions() -> dict[str, str | None]:
     return {name: _version(name) for name in _LIBRARIES}
 
 
-def count(headers: Iterable[ShardHeader], recipe: Recipe) -> dict[str, dict[str, int]]:
-    """The `totals` over a dataset's shards, and the rows that each of the recipe's `filters` drops.
+def count(headers: Iterable[ShardHeader], filters: Iterable[str]) -> dict[str, dict[str, int]]:
+    """The `totals` over a dataset's shards, and the rows that each of its `filters` drops.
 
-    `bytes` are those of tars and embeddings.
+    `bytes` are those of tars and embeddings; filters are known by their labels.
     """
-    filters = {item.label: 0 for item in recipe.filters}
+    drops = dict.fromkeys(filters, 0)
     totals = dict.fromkeys(
         (
             "shards",
@@ -88,11 +88,11 @@ def count(headers: Iterable[ShardHeader], recipe: Recipe) -> dict[str, dict[str,
         totals["rejected"] += len(header.rejected)
         for label, rows in header.dropped.items():
             totals["dropped"] += len(rows)
-            filters[label] += len(rows)
+            drops[label] += len(rows)
         totals["bytes"] += sum(record.size for record in header.files.values())
         for name in ("samples", "panels", "distinct_panels", "prompts", "cut_prompts"):
             totals[name] += getattr(header, name)
-    return {"totals": totals, "filters": filters}
+    return {"totals": totals, "filters": drops}
 
 
 def _version(name: str) -> str | None:

@@ -37,9 +37,9 @@ class Catalogue:
     samples: pa.Table
     problems: tuple[str, ...]
 
-    def rejected(self) -> Iterator[Rejection]:
-        """The rejected rows, in their order."""
-        return (row for header in self.headers for row in header.rejected)
+    def left_out(self) -> Iterator[Rejection]:
+        """The rows that were rejected or dropped by filters, in their order."""
+        return (row for header in self.headers for row in header.left_out)
 
 
 def read_catalogue(folder: Path) -> Catalogue:
@@ -99,7 +99,7 @@ def _find_problems(
 ) -> Iterator[str]:
     if not info["complete"]:
         yield "compiling it has not finished; run onepic-compile again"
-    counted = {"samples": 0, "rejected": 0}
+    counted = {"samples": 0, "rejected": 0, "dropped": 0}
     for number, shard in shards.items():
         if shard is None:
             yield f"{SHARDS}/{number:05d}.parquet is missing or damaged"
@@ -107,6 +107,7 @@ def _find_problems(
         header, table = shard
         counted["samples"] += header.samples
         counted["rejected"] += len(header.rejected)
+        counted["dropped"] += sum(map(len, header.dropped.values()))
         if table.num_rows != header.samples:
             yield f"{SHARDS}/{number:05d}.parquet has {table.num_rows} rows, not {header.samples}"
         yield from (f"{SHARDS}/{damage}" for damage in missized_files(folder, header))
@@ -116,4 +117,5 @@ def _find_problems(
         is_sound = None not in shards.values()
         if is_sound:
             yield from find_miscounts(info["totals"], counted)
-        yield from damage_beside_shards(folder, counted["rejected"] if is_sound else None)
+        left_out = counted["rejected"] + counted["dropped"]
+        yield from damage_beside_shards(folder, left_out if is_sound else None)

@@ -59,6 +59,7 @@ class Whole:
     """What the indexes say of all samples.
 
     `factor` is the px along a side of a latent cell; `bytes` are those of tars and embeddings.
+    `dropped` counts the rows that filters drop, and `filters` those of each.
     """
 
     dataset: str
@@ -69,9 +70,11 @@ class Whole:
     shards: int
     bytes: int
     rejected: int
+    dropped: int
     shapes: tuple[Shape, ...]
     prompts: Prompts
     reasons: tuple[Reason, ...]
+    filters: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,11 @@ def gather_facts(catalogue: Catalogue, selection: Selection, report: Report | No
 def describe_whole(catalogue: Catalogue) -> Whole:
     """What the indexes say of all samples."""
     headers = catalogue.headers
-    reasons = Counter((row.stage, row.reason) for row in catalogue.rejected())
+    rejected = (row for header in headers for row in header.rejected)
+    reasons = Counter((row.stage, row.reason) for row in rejected)
+    filters: Counter[str] = Counter()
+    for header in headers:
+        filters.update({label: len(rows) for label, rows in header.dropped.items()})
     return Whole(
         dataset=str(catalogue.folder),
         task=str(catalogue.info["task"]),
@@ -122,9 +129,11 @@ def describe_whole(catalogue: Catalogue) -> Whole:
         shards=len(headers),
         bytes=sum(record.size for header in headers for record in header.files.values()),
         rejected=reasons.total(),
+        dropped=filters.total(),
         shapes=tuple(_shapes(catalogue.samples)),
         prompts=_prompts(catalogue.samples, sum(header.cut_prompts for header in headers)),
         reasons=tuple(Reason(*why, rows) for why, rows in reasons.most_common()),
+        filters=dict(filters.most_common()),
     )
 
 

@@ -37,8 +37,8 @@ from .summary import (
     whole_rows,
 )
 
-#: Rejected rows, problems, and characters of a text that are shown.
-MOST_REJECTED, MOST_PROBLEMS, MOST_TEXT = 200, 100, 2000
+#: Rows that were not compiled, problems, and characters of a text that are shown.
+MOST_LEFT_OUT, MOST_PROBLEMS, MOST_TEXT = 200, 100, 2000
 #: Bytes of a preview that is taken as it is.
 _MOST_PREVIEW = 500_000
 _HERE = Path(__file__).parent
@@ -93,7 +93,7 @@ def render_page(
         cards=cards,
         drawn=len(numbers),
         missing=pictures.missing,
-        rejected=list(islice(catalogue.rejected(), MOST_REJECTED)),
+        left_out=list(islice(catalogue.left_out(), MOST_LEFT_OUT)),
         style=Markup(style),  # noqa: S704 - a file of this package
         script=Markup(script),  # noqa: S704
         policy=_policy(style, script),

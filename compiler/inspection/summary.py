@@ -76,7 +76,7 @@ def title_of(whole: Whole) -> str:
 
 def whole_rows(whole: Whole) -> Rows:
     """What the indexes say of all samples: labels and texts."""
-    prompts, rows = whole.prompts, whole.samples + whole.rejected
+    prompts, rows = whole.prompts, whole.samples + whole.rejected + whole.dropped
     found = [("shards", f"{whole.shards:,}, {_size(whole.bytes)}")]
     found += [
         (f"shape {shape_name(shape)}", f"{shape.samples:,} samples, {pixels_of(shape, whole)}")
@@ -103,6 +103,12 @@ def whole_rows(whole: Whole) -> Rows:
         rest = whole.reasons[_SHOWN_REASONS:]
         text = f"{sum(each.rows for each in rest):,} rows for {len(rest):,} other reasons"
         found.append(("  others", text))
+    if whole.filters:
+        share = whole.dropped / max(1, rows)
+        found.append(("dropped by filters", f"{whole.dropped:,} of {rows:,} rows ({share:.1%})"))
+        found += [
+            (f"  {printable(label)}", f"{count:,} rows") for label, count in whole.filters.items()
+        ]
     return found
 
 

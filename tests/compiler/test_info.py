@@ -40,11 +40,12 @@ RECIPE = Recipe.model_validate(
         "target": "b",
     }
 )
+LABELS = [item.label for item in RECIPE.filters]
 
 
 @given(st.lists(HEADERS, max_size=5))
 def test_totals_are_sums_over_the_shards(headers):
-    counted = count(headers, RECIPE)
+    counted = count(headers, LABELS)
     totals, filters = counted["totals"], counted["filters"]
     assert totals["shards"] == len(headers)
     assert totals["rejected"] == sum(len(header.rejected) for header in headers)
@@ -58,7 +59,7 @@ def test_totals_are_sums_over_the_shards(headers):
 
 
 def test_a_dataset_of_nothing_has_totals_of_zero():
-    counted = count((), RECIPE)
+    counted = count((), LABELS)
     assert set(counted["totals"].values()) == set(counted["filters"].values()) == {0}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -67,14 +68,16 @@ def write_dataset(
     folder: Path,
     *samples: Sample,
     rejected: Sequence[Rejection] = (),
+    dropped: Mapping[str, Sequence[Rejection]] = MappingProxyType({}),
     per_shard: int = 2,
     **info: Any,
 ) -> Path:
     """Write a dataset into an empty folder; `info` replaces keys of dataset.json."""
     with locked(folder) as token:
-        headers = list(_write_shards(folder, token, samples, per_shard, rejected))
+        headers = list(_write_shards(folder, token, samples, per_shard, rejected, dropped))
     write_null_prompt(folder / "null_prompt.safetensors", embeddings(1))
-    _write_rejected(folder / "rejected.parquet", rejected)
+    left_out = [row for header in headers for row in header.left_out]
+    _write_rejected(folder / "rejected.parquet", left_out)
     model = {"name": "miniature", "revision": None, "factor": 8}
     known = {
         "format_version": 1,
@@ -83,7 +86,7 @@ def write_dataset(
         "canvas_size": [128, 64],
         "latents": {"shape": [4, 8, 16], "dtype": "float16", "distribution": "mean"},
         "model": model | {"scaling_factor": 0.45503, "shift_factor": 0.0},
-        "totals": count(headers),
+        **count(headers, dropped),
     }
     (folder / "dataset.json").write_text(json.dumps(known | info))
     return folder
@@ -107,6 +110,7 @@ def _write_shards(
     samples: Sequence[Sample],
     per_shard: int,
     rejected: Sequence[Rejection],
+    dropped: Mapping[str, Sequence[Rejection]],
 ) -> Iterator[ShardHeader]:
     for number in range(max(1, -(-len(samples) // per_shard))):
         part = samples[number * per_shard : (number + 1) * per_shard]
@@ -114,7 +118,8 @@ def _write_shards(
             for each in part:
                 writer.add(each)
             texts = embeddings(len(writer.prompts)) if part else None
-            yield writer.complete("f", texts, () if number else rejected, (2 * len(part),) * 2)
+            rows = ((), {}) if number else (rejected, dropped)
+            yield writer.complete("f", texts, rows[0], (2 * len(part),) * 2, rows[1])
 
 
 def embeddings(prompts: int) -> Embeddings:

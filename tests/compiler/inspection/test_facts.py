@@ -14,6 +14,7 @@ from onepic.compiler.errors import DatasetError
 from onepic.compiler.inspection.catalogue import read_catalogue
 from onepic.compiler.inspection.facts import Facts, Reason, Shape, gather_facts
 from onepic.compiler.inspection.selection import draw_selection
+from onepic.compiler.inspection.summary import to_lines
 from tests.compiler.inspection.conftest import Heard, latents, reject, sample
 
 
@@ -215,3 +216,17 @@ class TestProblems:
         (folder / "dataset.json").write_text(json.dumps(info))
         with pytest.raises(DatasetError, match=r"dataset\.json: has no 'model'"):
             read_catalogue(folder)
+
+
+def test_rows_that_filters_drop_are_counted_apart_from_rejected_ones(make_dataset):
+    small = [reject(n, stage="filter", reason=f"min_size: {n} px") for n in (2, 3)]
+    folder = make_dataset(sample(0), rejected=[reject(1)], dropped={"min_size": small})
+    facts = facts_of(folder)
+    assert (facts.whole.rejected, facts.whole.dropped) == (1, 2)
+    assert facts.whole.filters == {"min_size": 2}
+    assert [reason.stage for reason in facts.whole.reasons] == ["decode"]
+    assert facts.problems == ()
+    lines = list(to_lines(facts))
+    assert "rejected: 1 of 4 rows (25.0%)" in lines
+    assert "dropped by filters: 2 of 4 rows (50.0%)" in lines
+    assert "  min_size: 2 rows" in lines
