@@ -183,6 +183,7 @@ def _python(*lines: str) -> str:
 def _describe_making(info: Mapping[str, Any], stages: Mapping[str, int]) -> Iterator[str]:
     totals, model = info["totals"], info["model"]
     by_stage = ", ".join(f"{count} at {stage}" for stage, count in sorted(stages.items()))
+    filters = ", ".join(f"{label} {count}" for label, count in info.get("filters", {}).items())
     revision = f" at revision {model['revision']}" if model["revision"] else ""
     yield "## How it was made"
     yield "\n".join(
@@ -191,6 +192,7 @@ def _describe_making(info: Mapping[str, Any], stages: Mapping[str, int]) -> Iter
             f"{totals['bytes'] / 1e6:.1f} MB; {totals['prompts']} prompts were encoded",
             f"- rejected rows: {totals['rejected']}"
             + (f" ({by_stage}); `{REJECTED}` says why" if totals["rejected"] else ""),
+            *([f"- dropped by filters: {totals['dropped']} ({filters})"] if filters else []),
             f"- model: `{model['name']}`{revision}, whose scaling factor is "
             f"{model['scaling_factor']}",
             f"- encoded on: {info['encoder']['device']}",

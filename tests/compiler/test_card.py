@@ -56,6 +56,13 @@ def test_the_page_says_what_it_holds_and_how_it_was_made(bare_project):
     assert recipe == info["recipe"]
 
 
+def test_the_page_says_what_filters_dropped(bare_project):
+    info = info_of(bare_project, filters=[{"min_size": {"width": 8}}])
+    assert "dropped by filters" not in render_card(info_of(bare_project), {}, None)
+    info["totals"]["dropped"] = info["filters"]["min_size"] = 7
+    assert "- dropped by filters: 7 (min_size 7)" in render_card(info, {}, None)
+
+
 def test_a_published_card_names_its_repository(bare_project):
     card = render_card(info_of(bare_project), {}, "someone/colours")
     assert 'load_dataset("someone/colours", split="train"' in card
