@@ -29,11 +29,16 @@ def settle(temporary: Path, final: Path) -> None:
         os.fsync(file.fileno())
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary.replace(final)
-    folder = os.open(final.parent, os.O_RDONLY)
+    sync_folder(final.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder have reached the disk."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 def write_whole(final: Path, data: bytes) -> None:

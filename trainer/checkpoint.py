@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..compiler.errors import RunError
-from ..compiler.files import to_json
+from ..compiler.files import sync_folder, to_json
 
 CHECKPOINTS = "checkpoints"
 _STATE = "state.json"
@@ -54,7 +54,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> Path:
         (temporary / _STATE).write_bytes(to_json({**state, **checkpoint.state}))
         _sync(temporary)
         temporary.rename(final)
-        _sync_folder(folder)
+        sync_folder(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -105,12 +105,4 @@ def _sync(folder: Path) -> None:
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(folder)
