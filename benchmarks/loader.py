@@ -123,7 +123,7 @@ def write_onepic(folder: Path, samples: int) -> None:
                 prompts = Embeddings(**embeddings(len(numbers)), cut=[])
                 headers.append(writer.complete("", prompts, [], (0, 0)))
     save_file(embeddings(1), folder / NULL_PROMPT)
-    info = {"format_version": FORMAT_VERSION, "complete": True, "totals": count(headers)}
+    info = {"format_version": FORMAT_VERSION, "complete": True, **count(headers, ())}
     info |= {"recipe": {"fit": "cover"}}
     (folder / DATASET).write_bytes(to_json(info))
 

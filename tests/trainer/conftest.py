@@ -142,7 +142,7 @@ def write_dataset(
         "recipe": {"fit": "cover"},
         "fingerprint": "f" * 64,
         "model": {"name": "miniature", "revision": None, "scaling_factor": 0.13},
-        "totals": count(headers),
+        **count(headers, ()),
     }
     (folder / DATASET).write_bytes(to_json(info))
     return folder

@@ -52,7 +52,7 @@ def write_canvases(folder: Path, seeds: Sequence[int] = (0, 1, 2), **changes: An
         path.unlink()
     with locked(folder) as token:
         headers = [_write_shard(folder, n, seed, token) for n, seed in enumerate(seeds)]
-    info |= {"complete": True, "totals": count(headers)}
+    info |= {"complete": True, **count(headers, ())}
     (folder / DATASET).write_bytes(to_json(info))
     zeros = np.zeros((1, 3, 8), np.float16), np.zeros((1, 4), np.float16)
     write_null_prompt(folder / NULL_PROMPT, Embeddings(*zeros, cut=[False]))
