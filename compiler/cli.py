@@ -14,7 +14,7 @@ import typer
 
 from .compile import Scheduling, Summary, compile_dataset
 from .dataset import open_dataset
-from .errors import OnepicError, RecipeError
+from .errors import OnepicError, OutputError, RecipeError
 from .files import CANVASES, REJECTED
 from .publishing import Destination, publish_dataset
 from .publishing.hub import make_repository
@@ -40,6 +40,8 @@ Examples:
 
   onepic-compile recipes/colorization.yaml --push-to-hub USER/colorization
 
+  onepic-compile recipes/colorization.yaml --output s3://BUCKET/colorization
+
   onepic-compile --verify data/colorization
 
 A run that was stopped goes on where it was when the same command is given again. Exit codes: 0
@@ -58,7 +60,11 @@ def compile_command(
     ] = None,
     model: Annotated[str | None, typer.Option(help="A diffusers SDXL folder or a Hub id.")] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The dataset's folder.", show_default="data/TASK")
+        str | None,
+        typer.Option(
+            help="The dataset's folder, or a URL that fsspec opens, such as s3://BUCKET/NAME.",
+            show_default="data/TASK",
+        ),
     ] = None,
     panel_size: Annotated[
         str | None, typer.Option(help="WIDTHxHEIGHT of a panel in px, or auto.")
@@ -142,11 +148,13 @@ def _parse_size(text: str, option: str) -> str | dict[str, int]:
 def _compile(
     path: Path,
     overrides: list[Override],
-    output: Path | None,
+    output: str | None,
     scheduling: Scheduling,
     repository: str | None,
 ) -> None:
     recipe = read_recipe(path, overrides)
+    if repository is not None and output is not None and "://" in output:
+        raise OutputError("--push-to-hub publishes from this machine; give a folder as --output")
     signal.signal(signal.SIGTERM, _interrupt)
     if repository is not None:  # a wrong name or login is told before the work
         make_repository(repository, "dataset")
@@ -159,7 +167,7 @@ def _compile(
     )
     described = _describe(recipe, summary)
     if repository is None:
-        print("\n".join([*described, f"next: onepic-train {summary.output}"]))
+        print("\n".join([*described, f"next: onepic-train {summary.url or summary.output}"]))
         return
     print("\n".join(described), flush=True)
     published = publish_dataset(summary.output, Destination(repository), report=open_report())
@@ -172,7 +180,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def _describe(recipe: Recipe, summary: Summary) -> list[str]:
     """The summary that ends a run: what was made, and where."""
-    totals, output = summary.totals, summary.output
+    totals, output = summary.totals, summary.url or summary.output
     lines = []
     if summary.made:
         rate = totals["samples"] / summary.seconds if summary.made == totals["shards"] else None
@@ -186,17 +194,23 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
     lines += [
         f"{output}: {totals['samples']} samples of {recipe.task}, {totals['bytes'] / 1e6:.1f} MB; "
         f"{totals['distinct_panels']} panels encoded, {saved:.0%} saved as equal ones",
-        f"canvases: {output / CANVASES}; onepic-inspect {output} shows more",
+        f"canvases: {summary.output / CANVASES}; onepic-inspect {output} shows more",
     ]
+    if summary.url is not None:
+        lines[-1] = f"canvases: {summary.output / CANVASES}"
+        lines.append(
+            f"sent {summary.sent} shards to {summary.url}; their indexes are kept in "
+            f"{summary.output}"
+        )
     if summary.filters:
         rows = totals["samples"] + totals["rejected"] + totals["dropped"]
         counts = ", ".join(f"{label} {number}" for label, number in summary.filters.items())
         lines.append(
             f"filters: {totals['dropped']} of {rows} rows dropped ({counts}), see "
-            f"{output / REJECTED}"
+            f"{summary.output / REJECTED}"
         )
     if totals["rejected"]:
-        lines.append(f"rejected: {totals['rejected']} rows, see {output / REJECTED}")
+        lines.append(f"rejected: {totals['rejected']} rows, see {summary.output / REJECTED}")
     if totals["cut_prompts"]:
         lines.append(
             f"prompts: {totals['cut_prompts']} are longer than the text encoders take and were cut"

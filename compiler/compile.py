@@ -4,52 +4,36 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from .card import CARD, is_as_written, render_card
-from .dataset import open_dataset, read_info
+from .dataset import read_info
+from .delivery import Delivery, open_delivery, work_folder
 from .duplicates import mark_duplicates
 from .engine import EncoderSettings, open_engine, run_each
 from .errors import OutputError, RecipeError, RunError
-from .files import (
-    CANVASES,
-    DATASET,
-    NULL_PROMPT,
-    REJECTED,
-    SHARDS,
-    STATE,
-    settle,
-    shard_path,
-    to_json,
-    write_whole,
-)
+from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, to_json, write_whole
 from .fingerprint import Checksums, differences, fingerprint_parts
+from .finish import finish_dataset
 from .hashes import hash_rows
-from .index import Rejection, ShardHeader, read_header
-from .info import count, describe, library_versions
-from .layout import Box, Layout
+from .index import Rejection, read_header
+from .info import describe, library_versions
+from .layout import Layout
 from .lock import locked
 from .model import Model, open_model
 from .null_prompt import write_null_prompt
-from .plan import Outdated, Plan, outdated_shards, remove_surplus, surplus_shards
-from .preview import Preview, write_sheet
+from .plan import Outdated, Plan, outdated_shards, surplus_shards
 from .recipe import PanelSize, Recipe
 from .report import Report, Silent
 from .shard import Progress
 from .sizes import auto_panel_size, check_panel_size
 
-#: Canvases on the contact sheet.
-SHEET = 12
 #: Shards above which a plan suggests larger ones: stores and file systems like fewer files.
 MANY_SHARDS = 10_000
 
@@ -58,9 +42,10 @@ MANY_SHARDS = 10_000
 class Summary:
     """What a run did and what the dataset now holds.
 
-    `made` counts the shards that this run compiled; `totals` are those of dataset.json, and
-    `filters` its counts of dropped rows; `rejected` are the dataset's rejected rows; `seconds` the
-    run took.
+    `output` is the folder that was worked in, and `url` the store that has the dataset, to which
+    `sent` shards were sent. `made` counts the shards that this run compiled; `totals` are those of
+    dataset.json, and `filters` its counts of dropped rows; `rejected` are the dataset's rejected
+    rows; `seconds` the run took.
     """
 
     output: Path
@@ -69,6 +54,8 @@ class Summary:
     filters: dict[str, int]
     rejected: tuple[Rejection, ...]
     seconds: float
+    url: str | None = None
+    sent: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,13 +69,16 @@ class Scheduling:
 
 def compile_dataset(
     recipe: Recipe,
-    output: Path | None = None,
+    output: Path | str | None = None,
     *,
     recipe_folder: Path = Path(),
     scheduling: Scheduling = Scheduling(),
     report: Report | None = None,
 ) -> Summary:
     """Compile a recipe, or what is missing of it, into `output` (default: ``data/TASK``).
+
+    For a URL of fsspec it is compiled in `delivery.work_folder`, and each shard goes to the store,
+    and from this machine, when it is finished.
 
     Raises:
         RecipeError, SourceError, ModelError: when the recipe cannot be carried out.
@@ -98,18 +88,32 @@ def compile_dataset(
     """
     began = time.monotonic()
     report = report or Silent()
-    output = output or Path("data") / recipe.task
+    url = output if isinstance(output, str) and "://" in output else None
+    output = work_folder(url) if url else Path(output or Path("data") / recipe.task)
     model = open_model(recipe.model, recipe.revision)
     layout = make_layout(recipe, model)
-    with _os_errors(output), locked(output) as token, _without_leftovers(output):
-        info = _prepare_info(recipe, recipe_folder, output, layout, model)
+    with (
+        _os_errors(output),
+        locked(output) as token,
+        _without_leftovers(output),
+        open_delivery(url, output, report) if url else nullcontext() as delivery,
+    ):
+        info = _prepare_info(recipe, recipe_folder, output, layout, model, delivery)
         rows = _scan(recipe, recipe_folder, output, scheduling, report)
         plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output)
         _check_limit(plan)
-        made = _make_shards(plan, info, model, scheduling, token, report)
-        info, rejected = _finish(plan, info)
-    seconds = time.monotonic() - began
-    summary = Summary(output, made, info["totals"], info["filters"], rejected, seconds)
+        made = _make_shards(plan, info, model, scheduling, token, report, delivery)
+        info, rejected = finish_dataset(plan, info, delivery)
+    summary = Summary(
+        output,
+        made,
+        info["totals"],
+        info["filters"],
+        rejected,
+        seconds=time.monotonic() - began,
+        url=delivery.name if delivery else None,
+        sent=delivery.sent if delivery else 0,
+    )
     _check_rejected(recipe, summary)
     return summary
 
@@ -172,7 +176,12 @@ def _check_limit(plan: Plan) -> None:
 
 
 def _prepare_info(
-    recipe: Recipe, recipe_folder: Path, output: Path, layout: Layout, model: Model
+    recipe: Recipe,
+    recipe_folder: Path,
+    output: Path,
+    layout: Layout,
+    model: Model,
+    delivery: Delivery | None,
 ) -> dict[str, Any]:
     """dataset.json for this run; what an earlier run settled, such as threads, is kept.
 
@@ -192,9 +201,12 @@ def _prepare_info(
     info = describe(recipe, layout, model, parts, old["encoder"]["device"])
     if old["fingerprint"] != info["fingerprint"]:
         changes = "\n  ".join(differences(old["fingerprint_parts"], info["fingerprint_parts"]))
+        place, what = str(output), "that folder"
+        if delivery:
+            place, what = f"{delivery.name} with its work folder {output}", "both"
         raise OutputError(
-            f"{output} holds a dataset made otherwise:\n  {changes}\n"
-            "give another --output, or delete that folder to compile it anew"
+            f"{place} holds a dataset made otherwise:\n  {changes}\n"
+            f"give another --output, or delete {what} to compile it anew"
         )
     return info | {key: old[key] for key in ("encoder", "versions")}
 
@@ -220,10 +232,13 @@ def _make_shards(
     scheduling: Scheduling,
     token: str,
     report: Report,
+    delivery: Delivery | None,
 ) -> int:
     """Make the shards that are missing or stale, and the empty prompt; how many were made."""
     outdated = list(outdated_shards(plan))
     _announce(plan, outdated, report)
+    if delivery:
+        delivery.begin(info, {shard.number for shard in outdated}, plan.shards)
     if 0 < len(outdated) < plan.shards:
         _announce_drift(info, report)
     null_prompt = plan.output / NULL_PROMPT
@@ -250,6 +265,8 @@ def _make_shards(
                     report.advance(event.rows)
                 else:
                     made += 1
+                    if delivery:
+                        delivery.submit(event)
             if empty_prompt is not None:
                 write_null_prompt(null_prompt, empty_prompt.result())
     except OSError as error:
@@ -285,71 +302,6 @@ def _announce_drift(info: dict[str, Any], report: Report) -> None:
     then = {"versions": info["versions"], "encoder": {"device": info["encoder"]["device"]}}
     for change in differences(then, now):
         report.note(f"{change}; delete {SHARDS}/ to have all shards from one origin")
-
-
-def _finish(plan: Plan, info: dict[str, Any]) -> tuple[dict[str, Any], tuple[Rejection, ...]]:
-    """Write what describes the whole, where it is not there already.
-
-    Headers are read one by one, as filters may have dropped millions of rows.
-    """
-    remove_surplus(plan)
-    labels = [item.label for item in plan.recipe.filters]
-    info = info | {"complete": True} | count(_headers(plan), labels)
-    rejected: tuple[Rejection, ...] = ()
-    if info["totals"]["rejected"]:
-        rejected = tuple(row for header in _headers(plan) for row in header.rejected)
-    paths = (plan.output / name for name in (DATASET, REJECTED, CANVASES, CARD))
-    if all(path.is_file() for path in paths) and read_info(plan.output) == info:
-        return info, rejected
-    _write_rejected(plan)
-    write_whole(plan.output / DATASET, to_json(info))
-    dataset = open_dataset(plan.output)
-    first = [dataset[number] for number in range(min(SHEET, len(dataset)))]
-    if first:
-        previews = [
-            Preview(
-                sample.preview,
-                sample.prompt,
-                [Box(*numbers) for numbers in sample.metadata["target_boxes"]],
-            )
-            for sample in first
-        ]
-        write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
-    _write_card(plan.output / CARD, info, rejected)
-    return info, rejected
-
-
-def _write_card(path: Path, info: dict[str, Any], rejected: tuple[Rejection, ...]) -> None:
-    """Write the card, unless somebody has edited the one that is there."""
-    if not path.exists() or is_as_written(path.read_text(encoding="utf-8", errors="replace")):
-        stages = Counter(rejection.stage for rejection in rejected)
-        write_whole(path, render_card(info, stages, None).encode())
-
-
-def _headers(plan: Plan) -> Iterator[ShardHeader]:
-    for number in range(plan.shards):
-        path = shard_path(plan.output, number, ".parquet")
-        header = read_header(path)
-        if header is None:
-            raise RunError(f"{path} vanished during the run; run again to make it")
-        yield header
-
-
-def _write_rejected(plan: Plan) -> None:
-    """List all rows that were not compiled."""
-    names = ("key", "source", "stamp", "stage", "reason")
-    schema = pa.schema([(name, pa.string()) for name in names])
-    temporary = plan.output / STATE / REJECTED
-    with pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer:
-        for rows in _batched(row for header in _headers(plan) for row in header.left_out):
-            columns = [[getattr(row, name) for row in rows] for name in names]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
-    settle(temporary, plan.output / REJECTED)
-
-
-def _batched(rows: Iterator[Rejection]) -> Iterator[list[Rejection]]:
-    while some := list(islice(rows, 65_536)):
-        yield some
 
 
 def _check_rejected(recipe: Recipe, summary: Summary) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ CANVASES = "canvases.png"
 SHARDS = "shards"
 #: What lies beside a shard's index, by its name in the index's header, and how it ends.
 SHARD_FILES = {"tar": ".tar", "text": ".text.safetensors"}
+#: The path of a shard's file in its dataset.
+SHARD_NAME = re.compile(rf"{SHARDS}/\d{{5,}}\.(tar|text\.safetensors|parquet)")
 
 
 def shard_path(output: Path, number: int, suffix: str) -> Path:

@@ -15,13 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..compiler.files import SHARDS, settle
+from ..compiler.network import cache_folder
 
 PART = ".part"
 _POLL = 0.05
-
-
-def _default_folder() -> Path:
-    return Path(os.environ.get("ONEPIC_CACHE") or "~/.cache/onepic").expanduser()
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class CacheSettings:
     each further try of a fetch that the network broke.
     """
 
-    folder: Path = field(default_factory=_default_folder)
+    folder: Path = field(default_factory=cache_folder)
     limit: int = 100_000_000_000
     retry_waits: tuple[float, ...] = (0.5, 2.0, 8.0)
 

@@ -6,48 +6,18 @@ import hashlib
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from ..compiler.errors import DatasetError
 from ..compiler.index import FileRecord
+from ..compiler.network import is_hopeless, open_place, protocol_of, reason_of
 from ..compiler.secrets import without_secrets
 
 _CHUNK = 4 << 20
-_HOPELESS = (FileNotFoundError, PermissionError, NotImplementedError, TypeError, ValueError)
-#: Statuses below 500 that ask for patience: Request Timeout, Too Early, Too Many Requests.
-_PASSING = (408, 425, 429)
-
-
-class StoreError(DatasetError):
-    """The place of a dataset, or of its cache, cannot be used as it is given."""
-
-    exit_code = 2
 
 
 class _InterruptedError(Exception):
     """The network failed in a way that may pass."""
-
-
-def check_protocol(url: str) -> None:
-    """Refuse a URL for which fsspec has no file system.
-
-    Raises:
-        StoreError: which says what to install.
-    """
-    import fsspec
-
-    protocol = _protocol(url)
-    try:
-        fsspec.get_filesystem_class(protocol)
-    except ImportError as error:
-        raise StoreError(
-            f"{without_secrets(url)}: {protocol}:// needs another package: {error}"
-        ) from error
-    except ValueError as error:
-        raise StoreError(
-            f"{without_secrets(url)}: {protocol}:// is not known; expected a local folder or a URL "
-            "that fsspec opens, such as hf://, s3://, gs:// or https://"
-        ) from error
 
 
 def download(
@@ -115,50 +85,23 @@ def _chunks(url: str) -> Generator[bytes, None, None]:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except Exception as error:  # each remote file system has errors of its own
-        if _is_hopeless(error):
+        if is_hopeless(error):
             raise DatasetError(f"{without_secrets(url)}: {_reason(error)}") from error
         raise _InterruptedError(_reason(error)) from error
 
 
 def _open(url: str) -> BinaryIO:
-    import fsspec
-
-    protocol, how = _protocol(url), {}
+    protocol, how = protocol_of(url), {}
     if protocol in ("http", "https"):
         # Given a size, fsspec does not ask for it first, and so tells "not there" from "not now".
         how = {"block_size": 0, "size": 1}
     elif protocol == "hf":
         how = {"block_size": 0}  # one stream, rather than a request for each block
-    file_system, path = fsspec.core.url_to_fs(url, **_connection(protocol))
+    file_system, path = open_place(url)
     return cast(BinaryIO, file_system.open(path, "rb", **how))
-
-
-def _connection(protocol: str) -> dict[str, Any]:
-    """By default aiohttp gives up after five minutes, however well a large file comes along."""
-    if protocol not in ("http", "https"):
-        return {}
-    import aiohttp
-    import fsspec
-
-    configured = fsspec.config.conf.get(protocol, {}).get("client_kwargs", {})
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
-    return {"client_kwargs": {"timeout": timeout, **configured}}
-
-
-def _protocol(url: str) -> str:
-    return url.partition("://")[0].rpartition("::")[2]
-
-
-def _is_hopeless(error: Exception) -> bool:
-    answer = getattr(error, "response", None)
-    status = getattr(error, "status", None) or getattr(answer, "status_code", None)
-    if isinstance(status, int):
-        return 400 <= status < 500 and status not in _PASSING
-    return isinstance(error, _HOPELESS)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "not found; expected a dataset made by onepic-compile there"
-    text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
-    return without_secrets(text)
+    return reason_of(error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ..compiler.errors import DatasetError, HubError, HubRefusedError
+from ..compiler.network import StoreError
 from ..compiler.publishing.hub import hub_errors
-from .fetch import StoreError
 
 _SCHEME = "hf://"
 _PINNED = re.compile(r"@([0-9a-f]{40})(?=/|$)")

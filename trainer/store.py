@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +15,10 @@ from typing import Protocol
 from ..compiler.errors import DatasetError
 from ..compiler.files import DATASET, SHARDS, settle, shard_path
 from ..compiler.index import FileRecord
+from ..compiler.network import StoreError, check_protocol, folder_name
 from ..compiler.secrets import without_secrets
 from .cache import PART, CacheSettings, keep, open_kept, part_of, part_path, reserve
-from .fetch import StoreError, check_protocol, download
+from .fetch import download
 from .revision import commit_of, pin, without_commit
 
 
@@ -117,9 +116,7 @@ class RemoteStore:
     @property
     def folder(self) -> Path:
         """The dataset's own folder in the cache, shared by its commits: most shards are equal."""
-        place = without_commit(self.url.rstrip("/"))
-        slug = re.sub(r"[^A-Za-z0-9.]+", "-", without_secrets(place))[-60:].strip("-.")
-        return self.cache.folder / f"{slug}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+        return self.cache.folder / folder_name(without_commit(self.url.rstrip("/")))
 
     @property
     def _metadata(self) -> Path:

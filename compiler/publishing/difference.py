@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from ..card import CARD, is_as_written
 from ..errors import HubRefusedError
-from ..files import DATASET, SHARDS
+from ..files import DATASET, SHARD_NAME
 from .local import LocalFile
 from .remote import RemoteState
 
-_SHARD = re.compile(rf"{SHARDS}/\d{{5,}}\.(tar|text\.safetensors|parquet)")
 #: What a repository has before anything is published to it.
 _HARMLESS = re.compile(r"\.gitattributes|\.gitignore|README\.md|LICEN[CS]E(\..*)?", re.IGNORECASE)
 
@@ -69,7 +68,7 @@ def compare(local: Mapping[str, LocalFile], remote: RemoteState) -> Difference:
         new={path: file for path, file in rest.items() if path not in remote.files},
         changed={path: file for path, file in rest.items() if path in remote.files},
         same=same,
-        stale=tuple(sorted(p for p in remote.files if _SHARD.fullmatch(p) and p not in local)),
+        stale=tuple(sorted(p for p in remote.files if SHARD_NAME.fullmatch(p) and p not in local)),
         dataset=local[DATASET],
         keeps_card=keeps_card,
     )
@@ -77,7 +76,7 @@ def compare(local: Mapping[str, LocalFile], remote: RemoteState) -> Difference:
 
 def _order(path: str) -> tuple[int, str]:
     """Shards by number, then what describes the whole, then dataset.json."""
-    return (0 if _SHARD.fullmatch(path) else 2 if path == DATASET else 1, path)
+    return (0 if SHARD_NAME.fullmatch(path) else 2 if path == DATASET else 1, path)
 
 
 def _keeps_card(local: Mapping[str, LocalFile], remote: RemoteState) -> bool:

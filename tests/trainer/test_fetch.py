@@ -11,7 +11,8 @@ from fsspec.registry import known_implementations
 
 from onepic.compiler.errors import DatasetError
 from onepic.compiler.index import FileRecord
-from onepic.trainer.fetch import StoreError, check_protocol, download
+from onepic.compiler.network import StoreError, check_protocol
+from onepic.trainer.fetch import download
 
 URL = "memory://fetch/file"
 

@@ -10,9 +10,9 @@ import pytest
 from onepic.compiler.errors import DatasetError
 from onepic.compiler.files import DATASET
 from onepic.compiler.index import read_header
+from onepic.compiler.network import StoreError
 from onepic.trainer import CanvasLoader, open_canvases
 from onepic.trainer.cache import CacheSettings
-from onepic.trainer.fetch import StoreError
 from onepic.trainer.revision import commit_of, dataset_on_hub, pin, without_commit
 from onepic.trainer.store import open_store
 

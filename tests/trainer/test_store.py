@@ -21,8 +21,8 @@ import pytest
 from onepic.compiler.errors import DatasetError
 from onepic.compiler.files import DATASET, NULL_PROMPT
 from onepic.compiler.index import FileRecord, read_header
+from onepic.compiler.network import StoreError
 from onepic.trainer.cache import CacheSettings
-from onepic.trainer.fetch import StoreError
 from onepic.trainer.store import LocalStore, RemoteStore, Store, open_store
 
 INDEX = "shards/00000.parquet"

@@ -1,0 +1,137 @@
+"""What describes a dataset as a whole, written when all of its shards are there."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .card import CARD, is_as_written, render_card
+from .dataset import read_info
+from .delivery import Delivery
+from .errors import DatasetError, RunError
+from .files import (
+    CANVASES,
+    DATASET,
+    REJECTED,
+    STATE,
+    settle,
+    shard_path,
+    to_json,
+    write_whole,
+)
+from .index import Rejection, ShardHeader, read_header, read_index
+from .info import count
+from .layout import Box
+from .plan import Plan, remove_surplus
+from .preview import Preview, write_sheet
+
+#: Canvases on the contact sheet.
+SHEET = 12
+
+
+def finish_dataset(
+    plan: Plan, info: dict[str, Any], delivery: Delivery | None
+) -> tuple[dict[str, Any], tuple[Rejection, ...]]:
+    """Write what is missing besides shards, and send it; dataset.json and the rejected rows.
+
+    Raises:
+        RunError: when a shard vanished, or the store does not hold what was sent.
+    """
+    if delivery:
+        delivery.join()
+    remove_surplus(plan)
+    labels = [item.label for item in plan.recipe.filters]
+    info = info | {"complete": True} | count(_headers(plan), labels)
+    rejected: tuple[Rejection, ...] = ()
+    if info["totals"]["rejected"]:
+        rejected = tuple(row for header in _headers(plan) for row in header.rejected)
+    paths = (plan.output / name for name in (DATASET, REJECTED, CANVASES, CARD))
+    if not all(path.is_file() for path in paths) or read_info(plan.output) != info:
+        _describe(plan, info, rejected, delivery)
+    if delivery:
+        delivery.finish(info)
+    return info, rejected
+
+
+def _describe(
+    plan: Plan,
+    info: dict[str, Any],
+    rejected: tuple[Rejection, ...],
+    delivery: Delivery | None,
+) -> None:
+    _write_rejected(plan)
+    write_whole(plan.output / DATASET, to_json(info))
+    if previews := list(islice(_previews(plan, delivery), SHEET)):
+        write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
+    _write_card(plan.output / CARD, info, rejected)
+
+
+def _headers(plan: Plan) -> Iterator[ShardHeader]:
+    """The headers one by one, as filters may have dropped millions of rows."""
+    for number in range(plan.shards):
+        path = shard_path(plan.output, number, ".parquet")
+        header = read_header(path)
+        if header is None:
+            raise RunError(f"{path} vanished during the run; run again to make it")
+        yield header
+
+
+def _previews(plan: Plan, delivery: Delivery | None) -> Iterator[Preview]:
+    """The previews of all samples, in order, read one by one."""
+    for header in _headers(plan):
+        rows = read_index(shard_path(plan.output, header.number, ".parquet"))
+        for number in range(rows.num_rows):
+            row = {name: rows[name][number].as_py() for name in rows.column_names}
+            metadata = json.loads(_member(plan, delivery, header.number, row, "json"))
+            yield Preview(
+                _member(plan, delivery, header.number, row, "webp"),
+                row["prompt"],
+                [Box(*numbers) for numbers in metadata["target_boxes"]],
+            )
+
+
+def _member(
+    plan: Plan, delivery: Delivery | None, shard: int, row: dict[str, Any], name: str
+) -> bytes:
+    """A member of a tar, wherever that is."""
+    start, size = row[f"{name}_offset"], row[f"{name}_size"]
+    path = shard_path(plan.output, shard, ".tar")
+    if delivery and not path.exists():
+        return delivery.read_tar(shard, start, size)
+    try:
+        with path.open("rb") as tar:
+            tar.seek(start)
+            return tar.read(size)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: vanished during the run; run again to make it") from error
+
+
+def _write_card(path: Path, info: dict[str, Any], rejected: tuple[Rejection, ...]) -> None:
+    """Write the card, unless somebody has edited the one that is there."""
+    if not path.exists() or is_as_written(path.read_text(encoding="utf-8", errors="replace")):
+        stages = Counter(rejection.stage for rejection in rejected)
+        write_whole(path, render_card(info, stages, None).encode())
+
+
+def _write_rejected(plan: Plan) -> None:
+    """List all rows that were not compiled."""
+    names = ("key", "source", "stamp", "stage", "reason")
+    schema = pa.schema([(name, pa.string()) for name in names])
+    temporary = plan.output / STATE / REJECTED
+    with pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer:
+        for rows in _batched(row for header in _headers(plan) for row in header.left_out):
+            columns = [[getattr(row, name) for row in rows] for name in names]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+    settle(temporary, plan.output / REJECTED)
+
+
+def _batched(rows: Iterator[Rejection]) -> Iterator[list[Rejection]]:
+    while some := list(islice(rows, 65_536)):
+        yield some
