@@ -11,7 +11,8 @@ In the order in which data meet the modules:
 - `weights`, `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engine`, `ray_engine`: who runs the shard jobs, and where.
-- `compile`, `info`, `preview`, `card`, `finish`, `report`, `cli`: the run as a whole.
+- `compile`, `info`, `preview`, `card`, `finish`, `report`, `cli`: the run as a whole;
+  `command`: how it ends, as every command does.
 - `network`, `remote_folder`, `sent`, `delivery`: sending shards to a store while others are made.
 - `dataset`, `verify`: reading what was made, and checking it.
 - `decoder`, `inspection`: looking at it.

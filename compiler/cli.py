@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
+from .command import ending, fail
 from .compile import Scheduling, Summary, compile_dataset
 from .dataset import open_dataset
-from .errors import OnepicError, OutputError, RecipeError
+from .errors import OutputError, RecipeError
 from .files import CANVASES, REJECTED
 from .publishing import Destination, publish_dataset
 from .publishing.hub import make_repository
@@ -26,6 +26,7 @@ from .sizes import parse_size
 from .sources import infer_source
 from .yaml_file import Override
 
+COMMAND = "onepic-compile"
 EXAMPLES = """
 Compile a recipe into a dataset of canvas latents and masks.
 
@@ -96,7 +97,7 @@ def compile_command(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
-    try:
+    with ending(COMMAND, "stopped; complete shards are kept, run again to continue", debug):
         if schema:
             print(json.dumps(recipe_schema(), indent=2))
         elif verify is not None:
@@ -111,12 +112,6 @@ def compile_command(
             _compile(
                 recipe, overrides, output, Scheduling(workers, local, ray_address), push_to_hub
             )
-    except OnepicError as error:
-        if debug:
-            raise
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped; complete shards are kept, run again to continue", 130)
 
 
 def _flags(
@@ -222,10 +217,5 @@ def _verify(path: Path) -> None:
     dataset = open_dataset(path)
     problems = dataset.verify()
     if problems:
-        _fail("\n".join([*problems, f"{path}: run onepic-compile again to restore it"]), 1)
+        fail(COMMAND, "\n".join([*problems, f"{path}: run onepic-compile again to restore it"]), 1)
     print(f"{path}: {len(dataset)} samples in {dataset.info['totals']['shards']} shards are sound")
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"onepic-compile: {message}", file=sys.stderr)
-    raise typer.Exit(code)

@@ -8,12 +8,13 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from pydantic import ValidationError
 
-from ..compiler.errors import OnepicError, TaskError
+from ..compiler.command import ending
+from ..compiler.errors import TaskError
 from ..compiler.report import open_report
 from ..compiler.sizes import parse_size
 from ..compiler.strict import suggest
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .pipeline import OnePicPipeline
     from .sample import Filled
 
+COMMAND = "onepic-sample"
 EXAMPLES = """
 Fill the target panel of a canvas with a trained adapter.
 
@@ -143,7 +145,7 @@ def sample_command(
     """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
     warnings.simplefilter("ignore", FutureWarning)
     warnings.showwarning = lambda message, *_: print(f"onepic-sample: {message}", file=sys.stderr)
-    try:
+    with ending(COMMAND, "stopped; finished pictures are kept", debug):
         if table is not None:
             _check_table_alone(image, again, count)
         values = _pairs("--value", value or [])
@@ -171,12 +173,6 @@ def sample_command(
             _sample_table(request, table, output or Path("samples"), canvas)
         else:
             _sample(request, count, output or Path("sample.png"), canvas)
-    except OnepicError as error:
-        if debug:
-            raise
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped; finished pictures are kept", 130)
 
 
 def _task(request: Request) -> Task:
@@ -393,8 +389,3 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if size is None:
         raise TaskError(f"--panel-size {text}: expected WIDTHxHEIGHT, such as 512x384")
     return size
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"onepic-sample: {message}", file=sys.stderr)
-    raise typer.Exit(code)

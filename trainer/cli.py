@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
 import typer
 import yaml
 from pydantic import BaseModel
 
-from ..compiler.errors import OnepicError, SettingsError
+from ..compiler.command import ending
+from ..compiler.errors import SettingsError
 from ..compiler.report import open_report
 from ..compiler.yaml_file import Override
 from .settings import SETTINGS, Settings, check_exports, read_settings
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .run import Run
     from .training import Summary
 
+COMMAND = "onepic-train"
 EXAMPLES = """
 Train an adapter on compiled datasets.
 
@@ -107,7 +108,7 @@ def train_command(
         "seed": seed,
         "model": model,
     }
-    try:
+    with ending(COMMAND, "stopped; give the same command with --resume to go on", debug):
         if settings_:
             print("\n".join(_list_settings()))
         elif not datasets:
@@ -126,12 +127,6 @@ def train_command(
             _train(
                 datasets, output, settings, resume, export or [], push_to_hub, cache_size, pictures
             )
-    except OnepicError as error:
-        if debug:
-            raise
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped; give the same command with --resume to go on", 130)
 
 
 def _train(
@@ -225,8 +220,3 @@ def _name(dataset: str) -> str:
     if "://" in dataset:
         return Path(dataset.partition("@")[0]).name
     return Path(dataset).name or Path(dataset).resolve().name
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"onepic-train: {message}", file=sys.stderr)
-    raise typer.Exit(code)

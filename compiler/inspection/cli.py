@@ -6,14 +6,15 @@ import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import numpy as np
 import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ..errors import OnepicError, OutputError
+from ..command import ending, fail
+from ..errors import OutputError
 from ..files import write_whole
 from ..report import open_report
 from .catalogue import Catalogue, read_catalogue
@@ -22,6 +23,7 @@ from .selection import draw_selection
 from .single import read_one, sample_lines
 from .summary import to_json, to_lines, to_tables
 
+COMMAND = "onepic-inspect"
 EXAMPLES = """
 Look at a compiled dataset: what is in it, what is wrong with it, and how it looks.
 
@@ -61,19 +63,13 @@ def inspect_command(
 ) -> None:
     """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
     if wrong := _what_is_wrong(dataset, html, image, output, json_):
-        _fail(wrong, 2)
-    try:
+        fail(COMMAND, wrong, 2)
+    with ending(COMMAND, "stopped; nothing was changed", debug):
         catalogue = read_catalogue(Path(dataset).expanduser())
         if image is not None:
             _show_sample(catalogue, image, output)
         else:
             _inspect(catalogue, html, samples, seed, json_)
-    except OnepicError as error:
-        if debug:
-            raise
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped; nothing was changed", 130)
 
 
 def _what_is_wrong(
@@ -148,8 +144,3 @@ def _write(path: Path, data: bytes) -> None:
         write_whole(path, data)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"onepic-inspect: {message}", file=sys.stderr)
-    raise typer.Exit(code)

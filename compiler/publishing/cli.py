@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import signal
-import sys
-import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
-from ..errors import OnepicError
+from ..command import ending, fail
 from ..report import open_report
-from ..secrets import without_secrets
 from .publish import Destination, publish_dataset
 from .summary import list_changes, summarise
 
+COMMAND = "onepic-publish"
 EXAMPLES = """
 Put a compiled dataset on the Hub.
 
@@ -60,24 +58,13 @@ def publish_command(
 ) -> None:
     """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
     if pull_request and revision is not None:
-        _fail("--pull-request opens a new one from main: leave --revision out", 2)
+        fail(COMMAND, "--pull-request opens a new one from main: leave --revision out", 2)
     destination = Destination(repository, revision, private, pull_request)
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
+    with ending(COMMAND, "stopped; what has arrived stays there, run again to continue", debug):
         made = publish_dataset(dataset, destination, dry_run=dry_run, report=open_report())
-    except OnepicError as error:
-        if debug:  # of causes, too, nothing secret is shown
-            print(without_secrets(traceback.format_exc()), file=sys.stderr)
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped; what has arrived stays there, run again to continue", 130)
     print("\n".join(list_changes(made) if dry_run else summarise(made)))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"onepic-publish: {without_secrets(message)}", file=sys.stderr)
-    raise typer.Exit(code)

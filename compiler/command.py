@@ -1,0 +1,36 @@
+"""How every command ends: errors in one line without secrets, and the exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+from .errors import OnepicError
+from .secrets import without_secrets
+
+
+@contextmanager
+def ending(command: str, stopped: str, debug: bool = False) -> Iterator[None]:
+    """Turn an error into a line and its exit code, and Ctrl-C into what `stopped` says and 130.
+
+    With `debug` the traceback comes first, its causes included.
+    """
+    try:
+        yield
+    except OnepicError as error:
+        if debug:
+            print(without_secrets(traceback.format_exc()), file=sys.stderr)
+        fail(command, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        fail(command, stopped, 130)
+
+
+def fail(command: str, message: str, code: int) -> NoReturn:
+    """End the command with a line on standard error."""
+    print(f"{command}: {without_secrets(message)}", file=sys.stderr)
+    raise typer.Exit(code)
