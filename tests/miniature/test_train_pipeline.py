@@ -33,7 +33,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sheets(text: Path) -> Sheets:
     tokenizers = [CLIPTokenizer.from_pretrained(text / name) for name in TOKENIZERS]
     latents = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0)).half()
-    pictures = Pictures(latents, ["a red ball", "a blue cube"], 0, tokenizers)
+    pictures = Pictures(latents, ["a red ball", "a blue cube"], 0, [], tokenizers)
     single = next(seed for seed in range(99) if _is_single(pictures, seed))
     return draw_sheets(pictures, 2, single, dropout=0.0)
 
