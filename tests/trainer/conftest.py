@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,32 @@ from onepic.trainer.adapter import trainable
 NewUNet = Callable[..., UNet2DConditionModel]
 WriteDataset = Callable[..., Path]
 Shape = tuple[int, int, int]
+LeftOver = Callable[[], set[Any]]
+
+
+@pytest.fixture
+def new_files() -> LeftOver:
+    """`new_files()`: the files that are open and were not when the test began.
+
+    Counts would tell less: what an earlier test has left may be closed meanwhile.
+    """
+    before = _open_files()
+    return lambda: _open_files() - before
+
+
+@pytest.fixture
+def new_threads() -> LeftOver:
+    """`new_threads()`: the threads that run and did not when the test began."""
+    before = set(threading.enumerate())
+    return lambda: set(threading.enumerate()) - before
+
+
+def _open_files() -> set[tuple[str, str]]:
+    found = set()
+    for handle in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        with suppress(OSError):  # the folder's own handle, or one closed just now
+            found.add((handle, os.readlink(f"/proc/self/fd/{handle}")))  # noqa: PTH115
+    return found
 
 
 @pytest.fixture(scope="session")

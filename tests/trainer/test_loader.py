@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gc
 import itertools
-import os
 import pickle
 import resource
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -75,10 +73,6 @@ def check_content(batch: Batch, folder: Path, fit: str = "cover") -> None:
         np.testing.assert_array_equal(batch.hidden[row].numpy(), sample.hidden)
         np.testing.assert_array_equal(batch.pooled[row].numpy(), sample.pooled)
         assert tuple(batch.time_ids[row].tolist()) == time_ids(sample.metadata, fit)
-
-
-def files_and_threads() -> tuple[int, int]:
-    return len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
 
 
 def test_batches_hold_what_the_compiler_wrote(mixed, many_shards, two_shapes):
@@ -293,18 +287,20 @@ def finished(loader: CanvasLoader) -> None:
 
 
 @pytest.mark.parametrize("end", [closed, broken_out_of, forgotten, never_begun, finished])
-def test_threads_and_files_are_gone_after_the_loop(end: Callable[..., None], mixed):
-    before = files_and_threads()
+def test_threads_and_files_are_gone_after_the_loop(
+    end: Callable[..., None], mixed, new_files, new_threads
+):
     end(CanvasLoader(mixed, 4))
-    assert files_and_threads() == before
+    assert new_files() == set()
+    assert new_threads() == set()
 
 
-def test_an_error_in_a_thread_reaches_the_loop(damaged):
-    before = files_and_threads()
+def test_an_error_in_a_thread_reaches_the_loop(damaged, new_files, new_threads):
     with pytest.raises(DatasetError, match=r"00001\.tar: it is shorter than its index says"):
         take(CanvasLoader([damaged], 4), 12)
     gc.collect()
-    assert files_and_threads() == before
+    assert new_files() == set()
+    assert new_threads() == set()
 
 
 def test_batches_before_the_damage_come_in_order(damaged):
@@ -315,8 +311,8 @@ def test_batches_before_the_damage_come_in_order(damaged):
     assert list(stream) == []
 
 
-def test_two_iterations_do_not_disturb_each_other(mixed):
-    loader, before = CanvasLoader(mixed, 4), files_and_threads()
+def test_two_iterations_do_not_disturb_each_other(mixed, new_files, new_threads):
+    loader = CanvasLoader(mixed, 4)
     expected = list(map(bits, take(loader, 30)))
     with closing(loader.batches()) as first:
         found = [bits(next(first)) for _ in range(5)]
@@ -325,7 +321,8 @@ def test_two_iterations_do_not_disturb_each_other(mixed):
         found += [one for one, _ in together] + [bits(next(first)) for _ in range(15)]
     assert found == expected
     assert [other for _, other in together] == expected[:10]
-    assert files_and_threads() == before
+    assert new_files() == set()
+    assert new_threads() == set()
 
 
 @pytest.fixture
@@ -338,15 +335,14 @@ def few_descriptors() -> Iterator[int]:
 
 
 @pytest.mark.usefixtures("few_descriptors")
-def test_training_and_validation_have_room_for_their_files(write_dataset, tmp_path):
+def test_training_and_validation_have_room_for_their_files(write_dataset, new_files, tmp_path):
     canvases = open_canvases(write_dataset(tmp_path / "data", [1] * 40))
-    before, _ = files_and_threads()
     with closing(CanvasLoader([canvases], 20).batches()) as training:
         for _ in range(10):
             next(training)
         assert len(list(CanvasLoader([canvases], 20, once=True))) == 2
-        after, _ = files_and_threads()
-    assert after - before <= (300 - 256) // 2
+        opened = len(new_files())
+    assert 0 < opened <= (300 - 256) // 2
 
 
 def test_memory_stays_flat(canvases):

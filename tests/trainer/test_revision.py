@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -156,11 +157,18 @@ def test_a_dataset_that_is_being_published_is_not_read(repository, cache, many_s
         open_canvases(URL, cache)
 
 
+def size_of(path: Path) -> int:
+    """0 for a file that the loader's threads have just dropped."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def test_the_bound_of_the_cache_holds(repository, many_shards, cache):
     sizes = [path.stat().st_size for path in many_shards.glob("shards/*.t*")]
     bound = CacheSettings(cache.folder, 6 * max(sizes), cache.retry_waits)
     for found in CanvasLoader([open_canvases(URL, bound)], 4, once=True).batches():
-        kept = [path.stat().st_size for path in cache.folder.glob("*/shards/*")]
-        assert sum(kept) <= bound.limit
+        assert sum(map(size_of, cache.folder.glob("*/shards/*"))) <= bound.limit
         assert len(found.latents)
     shutil.rmtree(cache.folder)
