@@ -117,9 +117,9 @@ def read_finished_info(folder: Path, name: str) -> dict[str, Any]:
     """
     info = read_known_info(folder, name)
     if not info["complete"]:
-        command = "onepic-publish" if "://" in name else "onepic-compile"
-        doing = "publishing" if "://" in name else "compiling"
-        raise DatasetError(f"{name}: {doing} it has not finished; run {command} again")
+        is_on_hub = name.startswith("hf://")
+        doing, command = ("publishing", "publish") if is_on_hub else ("compiling", "compile")
+        raise DatasetError(f"{name}: {doing} it has not finished; run onepic-{command} again")
     return info
 
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from onepic.compiler.dataset import read_finished_info
 from onepic.compiler.errors import DatasetError, SettingsError
 from onepic.compiler.files import DATASET, NULL_PROMPT
 from onepic.trainer.canvases import check_same_latents, hold_out, open_canvases
@@ -57,6 +58,18 @@ def test_a_folder_without_a_dataset_says_what_was_expected(tmp_path):
 def test_an_unfinished_dataset_is_refused(change_info):
     with pytest.raises(DatasetError, match="data: compiling it has not finished; run onepic-comp"):
         open_canvases(change_info(complete=False))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("hf://datasets/someone/canvases", "publishing it has not finished; run onepic-publish"),
+        ("s3://bucket/canvases", "compiling it has not finished; run onepic-compile"),
+    ],
+)
+def test_an_unfinished_dataset_of_a_url_names_the_command_that_goes_on(change_info, url, expected):
+    with pytest.raises(DatasetError, match=f"{url}: {expected} again"):
+        read_finished_info(change_info(complete=False), url)
 
 
 def test_a_newer_dataset_is_refused(change_info):
