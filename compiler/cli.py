@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from .command import ending, fail
+from .command import end_on_sigterm, ending, fail
 from .compile import Scheduling, Summary, compile_dataset
 from .dataset import open_dataset
 from .errors import OutputError, RecipeError
@@ -150,7 +148,7 @@ def _compile(
     recipe = read_recipe(path, overrides)
     if repository is not None and output is not None and "://" in output:
         raise OutputError("--push-to-hub publishes from this machine; give a folder as --output")
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     if repository is not None:  # a wrong name or login is told before the work
         make_repository(repository, "dataset")
     summary = compile_dataset(
@@ -169,10 +167,6 @@ def _compile(
     print("\n".join(summarise(published)))
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def _describe(recipe: Recipe, summary: Summary) -> list[str]:
     """The summary that ends a run: what was made, and where."""
     totals, output = summary.totals, summary.url or summary.output
@@ -189,10 +183,12 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
     lines += [
         f"{output}: {totals['samples']} samples of {recipe.task}, {totals['bytes'] / 1e6:.1f} MB; "
         f"{totals['distinct_panels']} panels encoded, {saved:.0%} saved as equal ones",
-        f"canvases: {summary.output / CANVASES}; onepic-inspect {output} shows more",
     ]
-    if summary.url is not None:
-        lines[-1] = f"canvases: {summary.output / CANVASES}"
+    canvases = f"canvases: {summary.output / CANVASES}"
+    if summary.url is None:
+        lines.append(f"{canvases}; onepic-inspect {output} shows more")
+    else:
+        lines.append(canvases)
         lines.append(
             f"sent {summary.sent} shards to {summary.url}; their indexes are kept in "
             f"{summary.output}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -30,7 +32,16 @@ def ending(command: str, stopped: str, debug: bool = False) -> Iterator[None]:
         fail(command, stopped, 130)
 
 
+def end_on_sigterm() -> None:
+    """Make SIGTERM end the command as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
 def fail(command: str, message: str, code: int) -> NoReturn:
     """End the command with a line on standard error."""
     print(f"{command}: {without_secrets(message)}", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -111,18 +111,24 @@ def locate_model(
     Raises:
         ModelError: when there is no such folder and the Hub has none, or cannot be asked.
     """
-    if name == "miniature":
-        from .. import miniature
-
-        return miniature.path(), None
-    if (folder := Path(name).expanduser()).is_dir():
-        return folder.resolve(), None
+    if (folder := local_model(name)) is not None:
+        return folder, None
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise ModelError(
             f"model {name}: no such folder; give a diffusers SDXL folder or a Hub id such as "
             "stabilityai/stable-diffusion-xl-base-1.0"
         )
     return _download(name, revision, patterns, weights_in)
+
+
+def local_model(name: str) -> Path | None:
+    """The folder of a model that is here by name or place; None where only the Hub can have it."""
+    if name == "miniature":
+        from .. import miniature
+
+        return miniature.path()
+    folder = Path(name).expanduser()
+    return folder.resolve() if folder.is_dir() else None
 
 
 def weights_variant(name: str, folder: Path) -> str | None:

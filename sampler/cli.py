@@ -144,7 +144,7 @@ def sample_command(
 ) -> None:
     """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
     warnings.simplefilter("ignore", FutureWarning)
-    warnings.showwarning = lambda message, *_: print(f"onepic-sample: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_: print(f"{COMMAND}: {message}", file=sys.stderr)
     with ending(COMMAND, "stopped; finished pictures are kept", debug):
         if table is not None:
             _check_table_alone(image, again, count)

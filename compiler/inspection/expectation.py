@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..model import local_model
 from .statistics import Channel
 
 #: How many times larger or smaller latents have to be to count as far off. Pictures make a factor
@@ -101,11 +102,7 @@ def _read_vae_config(name: str, revision: str | None) -> dict[str, Any] | None:
 
 
 def _find_vae_config(name: str, revision: str | None) -> Path:
-    if name == "miniature":
-        from ... import miniature
-
-        return miniature.path() / _VAE_CONFIG
-    if (folder := Path(name).expanduser()).is_dir():
+    if (folder := local_model(name)) is not None:
         return folder / _VAE_CONFIG
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from ..command import ending, fail
+from ..command import end_on_sigterm, ending, fail
 from ..report import open_report
 from .publish import Destination, publish_dataset
 from .summary import list_changes, summarise
@@ -60,11 +58,7 @@ def publish_command(
     if pull_request and revision is not None:
         fail(COMMAND, "--pull-request opens a new one from main: leave --revision out", 2)
     destination = Destination(repository, revision, private, pull_request)
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_on_sigterm()
     with ending(COMMAND, "stopped; what has arrived stays there, run again to continue", debug):
         made = publish_dataset(dataset, destination, dry_run=dry_run, report=open_report())
     print("\n".join(list_changes(made) if dry_run else summarise(made)))
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

@@ -90,7 +90,7 @@ def build_figure(figure: Figure) -> list[Solid]:
     """The bodies of a person and what they wear."""
     bodies = [*_legs(figure), *_head(figure), *garment_bodies(figure.garment, figure.arms)]
     for side, angle in zip((1, -1), figure.arms, strict=True):
-        bodies.append(_along_arm(figure.skin, side, angle, 0.0, 1.0, 0.14, SKIN))
+        bodies.append(_arm(figure.skin, side, angle, 1.0, 0.14, SKIN))
     return [moved(body, (figure.x, 0.0, 0.0)) for body in bodies]
 
 
@@ -121,7 +121,7 @@ def garment_bodies(garment: Garment, arms: tuple[float, float]) -> list[Solid]:
         )
     if (length := _SLEEVES[garment.cut]) > 0:
         for side, angle in zip((1, -1), arms, strict=True):
-            bodies.append(_along_arm(garment.paint, side, angle, 0.0, length, 0.2, GARMENT))
+            bodies.append(_arm(garment.paint, side, angle, length, 0.2, GARMENT))
     return bodies
 
 
@@ -157,21 +157,14 @@ def _head(figure: Figure) -> list[Solid]:
     ]
 
 
-def _along_arm(
-    paint: Paint | Colour,
-    side: int,
-    angle: float,
-    start: float,
-    end: float,
-    radius: float,
-    owner: int,
+def _arm(
+    paint: Paint | Colour, side: int, angle: float, share: float, radius: float, owner: int
 ) -> Solid:
-    """A part of an arm, from `start` to `end` of its length."""
-    middle, half = (start + end) / 2, (end - start) / 2 * _ARM
+    """An arm from the shoulder to a share of its length, or the sleeve on it."""
     return Solid(
         "frustum",
-        (*along_arm(side, angle, middle), 0.0),
-        (radius * 0.85, half, radius * 0.85),
+        (*along_arm(side, angle, share / 2), 0.0),
+        (radius * 0.85, share / 2 * _ARM, radius * 0.85),
         owner,
         paint,
         lean=side * angle,

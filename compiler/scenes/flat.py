@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .figure import HIP, SHOULDER, TROUSERS, Garment, garment_bodies, leg_bodies
-from .palette import COLOURS, Paint
+from .palette import COLOURS
 from .solids import Floats, Solid
-from .surfaces import emblem_at, paint_colours
+from .surfaces import body_colours
 
 Size = tuple[int, int]  # width and height in px
 
@@ -50,9 +50,5 @@ def _print(picture: Floats, body: Solid, points: Floats) -> None:
     covered = (np.abs(up) <= 1) & (np.abs(across) <= radius)
     on_front = inside_body[covered]
     on_front[:, 2] = -np.sqrt(np.clip(radius[covered] ** 2 - across[covered] ** 2, 0, None))
-    colours = paint_colours(body.paint, on_front)
-    if body.emblem is not None and isinstance(body.paint, Paint):
-        marked = emblem_at(body.emblem, on_front[:, 0], on_front[:, 1])
-        colours = np.where(marked[:, None], np.asarray(body.paint.second, np.float32), colours)
     shade = 1 - 0.18 * (np.abs(across[covered]) / radius[covered]) ** 4
-    picture[covered] = colours * shade[:, None]
+    picture[covered] = body_colours(body, on_front) * shade[:, None]

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .palette import Paint, Place
+from .palette import Place
 from .solids import Floats, Solid, blocks, meet
-from .surfaces import emblem_at, ground_colours, paint_colours, sky_colours, wall_colours
+from .surfaces import body_colours, ground_colours, sky_colours, wall_colours
 from .world import Light, Weather
 
 CAMERA = np.array([0.0, 1.9, -6.2], np.float32)
@@ -141,14 +141,9 @@ def _draw_solid(buffers: _Buffers, solid: Solid, number: int) -> None:
     window = _window(buffers, solid)
     hits = meet(solid, CAMERA, buffers.rays[window])
     nearer = hits.distance < buffers.depth[window]
-    points = hits.point[nearer]
-    colours = paint_colours(solid.paint, points)
-    if solid.emblem is not None and isinstance(solid.paint, Paint):
-        marked = emblem_at(solid.emblem, points[:, 0], points[:, 1]) & (points[:, 2] < 0)
-        colours = np.where(marked[:, None], np.asarray(solid.paint.second, np.float32), colours)
     normals = hits.normal[nearer]
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
-    buffers.albedo[window][nearer] = colours
+    buffers.albedo[window][nearer] = body_colours(solid, hits.point[nearer])
     buffers.normals[window][nearer] = normals
     buffers.depth[window][nearer] = hits.distance[nearer]
     buffers.owners[window][nearer] = solid.owner

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .palette import WALLS, Colour, Paint
-from .solids import Bools, Floats
+from .solids import Bools, Floats, Solid
 
 _TILE = 256
 
@@ -23,6 +23,15 @@ def paint_colours(paint: Paint | Colour, points: Floats) -> Floats:
         np.asarray(paint.second, np.float32),
         np.asarray(paint.first, np.float32),
     )
+
+
+def body_colours(body: Solid, points: Floats) -> Floats:
+    """Colours [N, 3] in 0..1 of a body, with its emblem, at points [N, 3] of its unit shape."""
+    colours = paint_colours(body.paint, points)
+    if body.emblem is None or not isinstance(body.paint, Paint):
+        return colours
+    marked = emblem_at(body.emblem, points[:, 0], points[:, 1]) & (points[:, 2] < 0)
+    return np.where(marked[:, None], np.asarray(body.paint.second, np.float32), colours)
 
 
 def _plain(points: Floats) -> Bools:
