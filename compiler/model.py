@@ -73,13 +73,7 @@ def open_model(name: str, revision: str | None = None) -> Model:
                 f"model {name}: {folder} has no {component}/; expected a diffusers SDXL folder "
                 f"with {', '.join(ENCODERS)}"
             )
-    vae = _read_json(folder / "vae" / "config.json")
-    for setting in ("block_out_channels", "latent_channels"):
-        if setting not in vae:
-            raise ModelError(
-                f"model {name}: {folder / 'vae' / 'config.json'} has no {setting!r}; "
-                "expected the settings of an AutoencoderKL"
-            )
+    vae = _read_vae(name, folder / "vae" / "config.json")
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     return Model(
         name=name,
@@ -174,6 +168,24 @@ def _download(
             f"model {name}: neither a folder here nor found on the Hub: {error}"
         ) from error
     return folder, folder.name
+
+
+def _read_vae(name: str, path: Path) -> dict[str, Any]:
+    """The settings of an AutoencoderKL whose latents are scaled as a whole."""
+    vae = _read_json(path)
+    for setting in ("block_out_channels", "latent_channels"):
+        if setting not in vae:
+            raise ModelError(
+                f"model {name}: {path} has no {setting!r}; expected the settings of an "
+                "AutoencoderKL"
+            )
+    for setting in ("latents_mean", "latents_std"):
+        if vae.get(setting):
+            raise ModelError(
+                f"model {name}: {path} has {setting!r}, so each channel is scaled by itself; "
+                "expected a VAE with one scaling_factor, as SDXL has"
+            )
+    return vae
 
 
 def _zero_empty_prompt(folder: Path) -> bool:

@@ -169,6 +169,13 @@ def test_a_vae_of_another_kind_is_refused(folder: Path, setting: str) -> None:
         open_model(str(folder))
 
 
+@pytest.mark.parametrize("setting", ["latents_mean", "latents_std"])
+def test_a_vae_that_scales_each_channel_is_refused(folder: Path, setting: str) -> None:
+    change(folder / "vae/config.json", **{setting: [0.0, 1.0, 0.0, 1.0]})
+    with pytest.raises(ModelError, match=rf"vae/config\.json has '{setting}', so each channel"):
+        open_model(str(folder))
+
+
 def test_weights_other_than_safetensors_are_refused(folder: Path) -> None:
     weights = folder / "vae/diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
