@@ -159,6 +159,29 @@ def compiled_colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project.output
 
 
+@pytest.fixture(scope="session")
+def train_adapter(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`train_adapter(dataset, adapter={"kind": "dora"})` trains two steps; the run's folder."""
+    from onepic.trainer import Settings, train
+
+    def run(*datasets: Path, **changes: Any) -> Path:
+        settings = {
+            "steps": 2,
+            "batch_size": 2,
+            "learning_rate": 1e-2,
+            "adapter": {"rank": 4},
+            "tracker": "none",
+            "precision": "no",
+            "gradient_checkpointing": False,
+            "validation_samples": 0,
+        }
+        output = tmp_path_factory.mktemp("runs") / "run"
+        train(datasets, output, Settings.model_validate(settings | changes))
+        return output
+
+    return run
+
+
 @pytest.fixture
 def project(finished_project: Project, tmp_path: Path) -> Project:
     """A compiled project of five pictures, to be changed."""

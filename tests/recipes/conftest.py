@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from PIL import Image
 from onepic import miniature
 from onepic.compiler.scenes.rows import IMAGES, TEXTS, SceneRow
 from onepic.sampler import OnePicPipeline
-from onepic.trainer import Settings, train
 
 COUNT, SIZE = 4, (48, 64)
 ROWS = [SceneRow(5, number, SIZE) for number in range(COUNT)]
@@ -185,28 +184,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dresscode(home / "DressCode")
     write_magicbrush(home / "MagicBrush")
     return home
-
-
-@pytest.fixture(scope="session")
-def train_briefly(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """`train_briefly(dataset)` trains two steps; the run's folder."""
-
-    def run(dataset: Path) -> Path:
-        settings = {
-            "steps": 2,
-            "batch_size": 2,
-            "learning_rate": 1e-2,
-            "adapter": {"rank": 4},
-            "tracker": "none",
-            "precision": "no",
-            "gradient_checkpointing": False,
-            "validation_samples": 0,
-        }
-        output = tmp_path_factory.mktemp("runs") / "run"
-        train([dataset], output, Settings.model_validate(settings))
-        return output
-
-    return run
 
 
 @pytest.fixture(scope="session")

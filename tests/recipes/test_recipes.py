@@ -117,7 +117,7 @@ def test_persons_have_upright_panels(name: str) -> None:
 def test_the_command_of_a_comment_makes_data_that_trains_a_task_that_can_be_sampled(
     arguments: list[str],
     tmp_path: Path,
-    train_briefly: Callable[[Path], Path],
+    train_adapter: Callable[..., Path],
     pipe: OnePicPipeline,
     picture: Callable[..., Image.Image],
 ) -> None:
@@ -128,7 +128,7 @@ def test_the_command_of_a_comment_makes_data_that_trains_a_task_that_can_be_samp
     samples = open_dataset(data)
     assert len(samples) >= 2
     assert not samples.info["totals"]["rejected"]
-    run = train_briefly(data)
+    run = train_adapter(data)
     weights = load_file(run / "pytorch_lora_weights.safetensors")
     trained = [np.abs(weight).max() for name, weight in weights.items() if "lora_B" in name]
     assert min(trained) > 0

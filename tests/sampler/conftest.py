@@ -18,33 +18,10 @@ from onepic.trainer.base import open_base
 from onepic.trainer.canvases import open_canvases
 from onepic.trainer.settings import Settings
 from onepic.trainer.task_card import TASK_CARD, make_task_card
-from onepic.trainer.training import train
 
 TrainAdapter = Callable[..., Path]
 WriteCard = Callable[..., Path]
 NewPipe = Callable[..., OnePicPipeline]
-
-
-@pytest.fixture(scope="session")
-def train_adapter(tmp_path_factory: pytest.TempPathFactory) -> TrainAdapter:
-    """`train_adapter(dataset, adapter={"kind": "dora"})` trains two steps; the run's folder."""
-
-    def run(*datasets: Path, **changes: Any) -> Path:
-        settings = {
-            "steps": 2,
-            "batch_size": 2,
-            "learning_rate": 1e-2,
-            "adapter": {"rank": 4},
-            "tracker": "none",
-            "precision": "no",
-            "gradient_checkpointing": False,
-            "validation_samples": 0,
-        }
-        output = tmp_path_factory.mktemp("runs") / "run"
-        train(datasets, output, Settings.model_validate(settings | changes))
-        return output
-
-    return run
 
 
 @pytest.fixture(scope="session")
