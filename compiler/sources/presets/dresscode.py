@@ -10,7 +10,7 @@ from pydantic import Field
 from ...images import decode_image
 from ..base import Columns, Value
 from .files import Images, Item, find_folder
-from .pictures import mask_of_labels, scale_mask, widen
+from .pictures import hide, mask_of_labels, read_labels, widen
 from .try_on import Pair, TryOnSource, read_pairs
 
 Category = Literal["upper_body", "lower_body", "dresses"]
@@ -24,7 +24,6 @@ _FOLDERS = {
 #: What the label maps call the garments of a category: upper clothes, skirt and pants, dress.
 _LABELS = {"upper_body": (4,), "lower_body": (5, 6), "dresses": (7,)}
 _WORDS = {"upper_body": "upper body", "lower_body": "lower body", "dresses": "dress"}
-_GREY = (128, 128, 128)
 
 
 class DressCodeSource(TryOnSource):
@@ -97,14 +96,13 @@ class DressCodeSource(TryOnSource):
         }
         if "agnostic" in names or "garment_mask" in names:
             person = decode_image(files["person"], background=(255, 255, 255)).image
-            mask = mask_of_labels(files["label_map"], _LABELS[key.partition("/")[0]])
-            mask = scale_mask(mask, person.size, files["label_map"])
-            mask = widen(mask, round(self.margin * max(person.size)))
+            garment = _LABELS[key.partition("/")[0]]
+            labels = read_labels(files["label_map"], person.size, garment)
+            mask = widen(mask_of_labels(labels, garment), round(self.margin * max(person.size)))
             if "garment_mask" in names:
                 values["garment_mask"] = mask
             if "agnostic" in names:
-                person.paste(_GREY, mask=mask)
-                values["agnostic"] = person
+                values["agnostic"] = hide(person, mask)
         return values
 
     def _name(self, pair: Pair) -> str:

@@ -11,34 +11,34 @@ from PIL import Image, ImageChops
 
 from ...errors import RowError
 from ...fitting import of_one_shape
-from ...images import FORMATS, Size, threshold
+from ...images import FORMATS, RGB, Size, threshold
 from ..places import open_place, reason_of
 
+#: What covers a garment.
+GREY: RGB = (128, 128, 128)
 
-def read_labels(place: str) -> NDArray[np.uint8]:
-    """The label of each pixel, [height, width], of a PNG with a palette or in grey.
+
+def read_labels(place: str, size: Size, garment: Sequence[int]) -> NDArray[np.uint8]:
+    """The labels of a person at `size` (width, height) px, of a PNG with a palette or in grey.
 
     Raises:
-        RowError: when it cannot be read, or has colours instead of labels.
+        RowError: when it cannot be read, has colours instead of labels, is of another shape, or
+            has no pixel with one of the labels `garment`.
     """
     image = _open(place)
     if image.mode not in ("P", "L"):
         reason = f"has pixels of the mode {image.mode}; expected one label for each pixel"
         raise RowError("decode", f"{place}: {reason}")
-    return np.asarray(image)
-
-
-def mask_of_labels(place: str, labels: Sequence[int]) -> Image.Image:
-    """Mode L: 255 where a label map has one of `labels`, 0 elsewhere.
-
-    Raises:
-        RowError: when the map cannot be read, or has none of them.
-    """
-    found = np.isin(read_labels(place), labels)
-    if not found.any():
-        numbers = " or ".join(map(str, labels))
+    labels = np.asarray(image)
+    if not np.isin(labels, garment).any():
+        numbers = " or ".join(map(str, garment))
         raise RowError("mask", f"{place}: no pixel has the label {numbers} of the garment")
-    return Image.fromarray(np.where(found, np.uint8(255), np.uint8(0)))
+    return np.asarray(scale_mask(Image.fromarray(labels), size, place))
+
+
+def mask_of_labels(labels: NDArray[np.uint8], wanted: Sequence[int]) -> Image.Image:
+    """Mode L: 255 where `labels`, [height, width], are among `wanted`, 0 elsewhere."""
+    return Image.fromarray(np.where(np.isin(labels, wanted), np.uint8(255), np.uint8(0)))
 
 
 def mask_of_erased(place: str) -> Image.Image:
@@ -64,6 +64,22 @@ def widen(mask: Image.Image, distance: int) -> Image.Image:
     outside = np.where(np.asarray(mask) > 0, np.uint8(0), np.uint8(255))
     away = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return Image.fromarray(np.where(away <= distance, np.uint8(255), np.uint8(0)))
+
+
+def hull(mask: Image.Image) -> Image.Image:
+    """The smallest convex part of the picture that holds all that is white in the mask."""
+    points = cv2.findNonZero(np.asarray(mask))
+    filled = np.zeros((mask.height, mask.width), np.uint8)
+    if points is not None:
+        cv2.fillConvexPoly(filled, cv2.convexHull(points), 255)
+    return Image.fromarray(filled)
+
+
+def hide(picture: Image.Image, mask: Image.Image) -> Image.Image:
+    """A copy of a picture that is grey where the mask, of its size, is white."""
+    hidden = picture.copy()
+    hidden.paste(GREY, mask=mask)
+    return hidden
 
 
 def scale_mask(mask: Image.Image, size: Size, place: str) -> Image.Image:

@@ -28,11 +28,19 @@ class Preset(Source):
 
     #: What is said of the layout where a part of it is missing.
     layout: ClassVar[str]
-    #: The image columns, and the files that each is made of.
+    #: The image columns, and the files that each is made of where the download has them all.
     images: ClassVar[Mapping[str, tuple[str, ...]]]
     texts: ClassVar[tuple[str, ...]] = ()
     #: Higher when a row is made in another way of the same files.
     version: ClassVar[int] = 1
+
+    def files_of(self, root: str, names: Sequence[str]) -> list[str]:  # noqa: ARG002 - some look
+        """The files that the image columns `names` are made of, of those that are at `root`.
+
+        Raises:
+            SourceError: when it has nothing that one of them can be made of.
+        """
+        return list(dict.fromkeys(file for name in names for file in self.images[name]))
 
     def items(self, root: str, files: Sequence[str], columns: Columns) -> Iterator[Item]:
         """The rows of the download at `root`, with `files` and the texts of `columns`.
@@ -48,7 +56,7 @@ class Preset(Source):
         files: Mapping[str, str],
         names: Sequence[str],
     ) -> Mapping[str, Value]:
-        """The image columns `names` of a row, of the places of its files.
+        """The image columns `names` of a row, of the places of what `files_of` said.
 
         Raises:
             RowError: when one cannot be made.
@@ -61,7 +69,7 @@ class Preset(Source):
         root = resolve(self.path, base).rstrip("/")
         if not is_folder(root):
             raise SourceError(f"{root}: no such folder; expected {self.layout}")
-        files = self._files_of(columns)
+        files = self.files_of(root, columns.images)
         texts = [name for name in columns.only_texts if name in self.texts]
         batches = self._batches(self.items(root, files, columns), root, files, texts)
         table = map_batches(_schema(files, texts), batches)
@@ -75,13 +83,10 @@ class Preset(Source):
         for row in rows.to_pylist():
             yield Row.reading(row["key"], partial(self._values, row, columns))
 
-    def _files_of(self, columns: Columns) -> list[str]:
-        return list(dict.fromkeys(file for name in columns.images for file in self.images[name]))
-
     def _values(self, row: Mapping[str, Any], columns: Columns) -> dict[str, Value]:
         if row["error"]:
             raise RowError("read", row["error"])
-        files = {name: row[f"@{name}"] for name in self._files_of(columns)}
+        files = {name[1:]: place for name, place in row.items() if name.startswith("@")}
         texts = {name: row[f"={name}"] for name in columns.only_texts if f"={name}" in row}
         return {**self.pictures(row["key"], files, columns.images), **texts}
 
