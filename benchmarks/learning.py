@@ -96,18 +96,24 @@ class Task:
     longer: int = 1
 
 
+#: The prompt with which try-on in docs/results.md was measured; the recipe's says the name alone.
+TRY_ON_PROMPT = 'prompt="a person wearing {garment_caption|the garment}"'
 EVERYWHERE = ("PSNR, dB", "SSIM", "colour error", "colour error there")
 TASKS = (
     Task("colorization", "colorization", EVERYWHERE),
     Task("canny", "canny", ("SSIM", "edge agreement", "colour error there"), longer=4),
     Task("editing", "editing", (*EVERYWHERE, "edit done"), "edit_mask", longer=2),
-    Task("try-on", "try-on", EVERYWHERE, "garment_mask"),
+    Task("try-on", "try-on", EVERYWHERE, "garment_mask", (TRY_ON_PROMPT,)),
 )
 LAYOUTS = (
     TASKS[1],
     replace(TASKS[1], name="canny-1x2", overrides=("layout=[[edges, picture]]",)),
     TASKS[3],
-    replace(TASKS[3], name="try-on-edge", overrides=("layout=[[garment, hidden, result]]",)),
+    replace(
+        TASKS[3],
+        name="try-on-edge",
+        overrides=(TRY_ON_PROMPT, "layout=[[garment, hidden, result]]"),
+    ),
 )
 
 

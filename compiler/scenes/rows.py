@@ -28,7 +28,7 @@ from .pose import draw_pose
 from .render import Frame, render
 from .solids import Vector
 from .styles import Style, make_style, stylised
-from .wording import figure_caption, garment_caption, scene_caption
+from .wording import figure_caption, garment_caption, garment_name, scene_caption
 from .world import KINDS, Scene, Thing, Weather, make_light, make_place, make_scene
 
 #: raised whenever a seed gives other pixels or texts
@@ -239,5 +239,6 @@ TEXTS: dict[str, Callable[[SceneRow], str]] = {
     "instruction": lambda row: row.edit.instruction,
     "edited_caption": lambda row: scene_caption(row.edit.scene),
     "person_caption": lambda row: figure_caption(row.figure),
+    "garment_name": lambda row: garment_name(row.figure.garment),
     "garment_caption": lambda row: garment_caption(row.figure.garment),
 }

@@ -18,12 +18,18 @@ def scene_caption(scene: Scene) -> str:
 def figure_caption(figure: Figure) -> str:
     """``a person with brown hair in a red vest and blue trousers on tiles before a white wall``."""
     below = "" if figure.garment.cut == "dress" else f" and {figure.trousers} trousers"
-    return f"a person with {figure.hair} hair in {a(str(figure.garment))}{below} {figure.place}"
+    worn = f"{garment_name(figure.garment)}{below}"
+    return f"a person with {figure.hair} hair in {worn} {figure.place}"
+
+
+def garment_name(garment: Garment) -> str:
+    """``a red vest with a white star``."""
+    return a(str(garment))
 
 
 def garment_caption(garment: Garment) -> str:
     """``a red vest with a white star laid flat``."""
-    return f"{a(str(garment))} laid flat"
+    return f"{garment_name(garment)} laid flat"
 
 
 def a(noun: str) -> str:

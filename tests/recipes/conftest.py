@@ -170,7 +170,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     worn = ("top", "trousers", "outfit", "outfit_agnostic")
     write_csv(home / "outfits.csv", {name: name for name in worn})
     dressed = ("garment", "person", "agnostic")
-    write_csv(home / "people.csv", {name: name for name in dressed}, ["garment_caption"])
+    write_csv(home / "people.csv", {name: name for name in dressed}, ["garment_name"])
     write_stories(home / "stories.csv")
     portraits = ["portrait_1", "portrait_2", "portrait_3", "person"]
     write_groups(home / "people", portraits, ["anna", "ben"], ".jpg")

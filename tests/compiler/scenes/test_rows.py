@@ -245,8 +245,9 @@ def test_a_person_without_the_garment_is_the_same_elsewhere(rows):
 
 def test_the_garment_and_the_person_are_described_alike(rows):
     for row in rows:
-        garment = TEXTS["garment_caption"](row).removesuffix(" laid flat")
+        garment = TEXTS["garment_name"](row)
         assert f" in {garment}" in TEXTS["person_caption"](row)
+        assert TEXTS["garment_caption"](row) == f"{garment} laid flat"
 
 
 def test_the_parts_of_a_person_have_a_colour_each(rows):
@@ -341,6 +342,7 @@ SAID = {
     "edited_caption": "a large black tree and a large checked purple cube "
     "on grass under a blue sky",
     "person_caption": "a person with black hair in a purple dress on grass under a cloudy sky",
+    "garment_name": "a purple dress",
     "garment_caption": "a purple dress laid flat",
 }
 DRAWN = {
