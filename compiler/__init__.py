@@ -24,8 +24,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .compile import Scheduling, Summary, compile_dataset
+    from .compile import Summary, compile_dataset
     from .dataset import Dataset, DatasetSample, open_dataset
+    from .engine import Scheduling
     from .errors import OnepicError
     from .recipe import Recipe
     from .recipe_file import read_recipe
@@ -35,7 +36,7 @@ _HOMES = {
     "DatasetSample": "dataset",
     "OnepicError": "errors",
     "Recipe": "recipe",
-    "Scheduling": "compile",
+    "Scheduling": "engine",
     "Summary": "compile",
     "compile_dataset": "compile",
     "open_dataset": "dataset",

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from .command import end_on_sigterm, ending, fail
-from .compile import Scheduling, Summary, compile_dataset
+from .compile import Summary, compile_dataset
 from .dataset import open_dataset
+from .engine import Scheduling
 from .errors import OutputError, RecipeError
 from .files import CANVASES, REJECTED
 from .publishing import Destination, publish_dataset

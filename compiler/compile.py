@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ import pyarrow as pa
 from .dataset import read_info
 from .delivery import Delivery, open_delivery, work_folder
 from .duplicates import mark_duplicates
-from .engine import EncoderSettings, open_engine, run_each
+from .engine import EncoderSettings, Scheduling, open_engine, run_each
 from .errors import OutputError, RecipeError, RunError
 from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, to_json, write_whole
 from .fingerprint import Checksums, differences, fingerprint_parts
@@ -58,21 +57,12 @@ class Summary:
     sent: int = 0
 
 
-@dataclass(frozen=True)
-class Scheduling:
-    """Where the shard jobs run; it changes no byte of the dataset."""
-
-    workers: int = os.cpu_count() or 1
-    local: bool = False
-    ray_address: str | None = None
-
-
 def compile_dataset(
     recipe: Recipe,
     output: Path | str | None = None,
     *,
     recipe_folder: Path = Path(),
-    scheduling: Scheduling = Scheduling(),
+    scheduling: Scheduling | None = None,
     report: Report | None = None,
 ) -> Summary:
     """Compile a recipe, or what is missing of it, into `output` (default: ``data/TASK``).
@@ -87,7 +77,7 @@ def compile_dataset(
             shards are kept, and the same call goes on from there.
     """
     began = time.monotonic()
-    report = report or Silent()
+    scheduling, report = scheduling or Scheduling(), report or Silent()
     url = output if isinstance(output, str) and "://" in output else None
     output = work_folder(url) if url else Path(output or Path("data") / recipe.task)
     model = open_model(recipe.model, recipe.revision)
@@ -99,10 +89,11 @@ def compile_dataset(
         open_delivery(url, output, report) if url else nullcontext() as delivery,
     ):
         info = _prepare_info(recipe, recipe_folder, output, layout, model, delivery)
-        rows = _scan(recipe, recipe_folder, output, scheduling, report)
-        plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output)
-        _check_limit(plan)
-        made = _make_shards(plan, info, model, scheduling, token, report, delivery)
+        with ExitStack() as cluster:
+            rows = _scan(recipe, recipe_folder, output, scheduling, cluster, report)
+            plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output)
+            _check_limit(plan)
+            made = _make_shards(plan, info, model, scheduling, cluster, token, report, delivery)
         info, rejected = finish_dataset(plan, info, delivery)
     summary = Summary(
         output,
@@ -148,19 +139,18 @@ def make_layout(recipe: Recipe, model: Model) -> Layout:
 
 
 def _scan(
-    recipe: Recipe, recipe_folder: Path, output: Path, scheduling: Scheduling, report: Report
+    recipe: Recipe,
+    recipe_folder: Path,
+    output: Path,
+    scheduling: Scheduling,
+    cluster: ExitStack,
+    report: Report,
 ) -> pa.Table:
     """The rows of the plan, with marks on those that are duplicates."""
     rows = recipe.source.scan(recipe.columns, recipe_folder.resolve())
     if recipe.limit is not None:
         rows = rows.slice(0, recipe.limit)
-    hash_all = partial(
-        run_each,
-        hash_rows,
-        local=scheduling.local,
-        workers=scheduling.workers,
-        ray_address=scheduling.ray_address,
-    )
+    hash_all = partial(run_each, hash_rows, scheduling=scheduling, cluster=cluster)
     return mark_duplicates(recipe, recipe_folder, rows, output, hash_all, report)
 
 
@@ -230,6 +220,7 @@ def _make_shards(
     info: dict[str, Any],
     model: Model,
     scheduling: Scheduling,
+    cluster: ExitStack,
     token: str,
     report: Report,
     delivery: Delivery | None,
@@ -250,14 +241,7 @@ def _make_shards(
     rows = sum(plan.shard_rows(shard.number).num_rows for shard in outdated)
     made = 0
     try:
-        with closing(
-            open_engine(
-                settings,
-                local=scheduling.local,
-                workers=scheduling.workers,
-                ray_address=scheduling.ray_address,
-            )
-        ) as engine:
+        with closing(open_engine(settings, scheduling, cluster)) as engine:
             empty_prompt = None if null_prompt.is_file() else engine.empty_prompt()
             report.begin(rows)
             for event in engine.run(jobs):

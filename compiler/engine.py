@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 Event = Progress | ShardHeader
 J = TypeVar("J")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """Where jobs run; it changes no byte of the dataset."""
+
+    workers: int = os.cpu_count() or 1
+    local: bool = False
+    ray_address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,28 +101,27 @@ class LocalEngine:
         self._encoder.close()
 
 
-def open_engine(
-    settings: EncoderSettings, *, local: bool, workers: int, ray_address: str | None
-) -> Any:
-    """A `LocalEngine` or a `ray_engine.RayEngine`, which take the same calls."""
-    if local:
+def open_engine(settings: EncoderSettings, scheduling: Scheduling, cluster: ExitStack) -> Any:
+    """A `LocalEngine` or a `ray_engine.RayEngine`, which take the same calls.
+
+    Ray is started once for all that is given the same `cluster`, and stops when that is closed.
+    """
+    if scheduling.local:
         return LocalEngine(settings)
     from .ray_engine import RayEngine
 
-    return RayEngine(settings, workers=workers, address=ray_address)
+    return RayEngine(settings, scheduling, cluster)
 
 
 def run_each(
-    function: Callable[[J], R],
-    jobs: Iterator[J],
-    *,
-    local: bool,
-    workers: int,
-    ray_address: str | None,
+    function: Callable[[J], R], jobs: Iterator[J], scheduling: Scheduling, cluster: ExitStack
 ) -> Iterator[R]:
-    """What `function` makes of each job, on one core each; on Ray in whatever order they end."""
-    if local:
+    """What `function` makes of each job, on one core each; on Ray in whatever order they end.
+
+    For `cluster` see `open_engine`.
+    """
+    if scheduling.local:
         return map(function, jobs)
     from .ray_engine import run_each_on_ray
 
-    return run_each_on_ray(function, jobs, workers=workers, address=ray_address)
+    return run_each_on_ray(function, jobs, scheduling, cluster)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ import ray
 from numpy.typing import NDArray
 
 from .embeddings import Embeddings
-from .engine import EncoderSettings, Event
+from .engine import EncoderSettings, Event, Scheduling
 from .errors import OnepicError, RunError
 from .shard import ShardJob, compile_shard
 
@@ -83,11 +84,11 @@ def _compile(job: ShardJob, actor: Any) -> Iterator[Event]:
 class RayEngine:
     """Runs shard jobs on a Ray cluster, or on one that it starts on this machine."""
 
-    def __init__(self, settings: EncoderSettings, *, workers: int, address: str | None) -> None:
-        self._workers = workers
-        self._started = not ray.is_initialized()
-        if self._started:
-            _connect(address, workers)
+    def __init__(
+        self, settings: EncoderSettings, scheduling: Scheduling, cluster: ExitStack
+    ) -> None:
+        self._workers = scheduling.workers
+        _connect(scheduling, cluster)
         gpus = int(ray.cluster_resources().get("GPU", 0))
         options = {"num_gpus": 1} if gpus else {"num_cpus": 0}
         actor = ray.remote(_EncoderActor).options(max_restarts=1, max_task_retries=1, **options)
@@ -128,31 +129,27 @@ class RayEngine:
         return RayPending(self._actors[0].encode_empty_prompt.remote())
 
     def close(self) -> None:
-        """Let the actors go, and the cluster where it was started here."""
+        """Let the actors go."""
         for actor in self._actors:
             ray.kill(actor)
-        if self._started:
-            ray.shutdown()
 
 
 def run_each_on_ray(
-    function: Callable[[J], T], jobs: Iterator[J], *, workers: int, address: str | None
+    function: Callable[[J], T], jobs: Iterator[J], scheduling: Scheduling, cluster: ExitStack
 ) -> Iterator[T]:
-    """What `function` makes of each job, `workers` at a time, in whatever order they end.
+    """What `function` makes of each job, as many at a time as there are workers, in any order.
 
     Raises:
         RunError: when a worker dies again and again.
         OnepicError, OSError: whatever a job raises.
     """
-    started = not ray.is_initialized()
-    if started:
-        _connect(address, workers)
+    _connect(scheduling, cluster)
     task = ray.remote(function).options(num_cpus=1, max_retries=1)
     running: list[Any] = []
     try:
         while True:
             # A job more than can run, so that no worker waits for the next.
-            while len(running) <= workers and (job := next(jobs, None)) is not None:
+            while len(running) <= scheduling.workers and (job := next(jobs, None)) is not None:
                 running.append(task.remote(job))
             if not running:
                 return
@@ -163,15 +160,17 @@ def run_each_on_ray(
     finally:
         for reference in running:
             ray.cancel(reference, force=True)
-        if started:
-            ray.shutdown()
 
 
-def _connect(address: str | None, workers: int) -> None:
+def _connect(scheduling: Scheduling, cluster: ExitStack) -> None:
+    """Connect this process, if it is not; what is started here stops when `cluster` is closed."""
+    if ray.is_initialized():
+        return
+    address = scheduling.ray_address
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     options: dict[str, Any] = {"address": address}
     if address is None:
-        options = {"num_cpus": workers, "include_dashboard": False}
+        options = {"num_cpus": scheduling.workers, "include_dashboard": False}
     try:
         ray.init(
             **options, logging_level=logging.ERROR, log_to_driver=False, configure_logging=True
@@ -181,6 +180,7 @@ def _connect(address: str | None, workers: int) -> None:
             f"Ray cannot be {'reached at ' + address if address else 'started here'}: {error}; "
             "--local runs the same job without Ray"
         ) from error
+    cluster.callback(ray.shutdown)
 
 
 class _ray_errors:  # noqa: N801 - used as a statement

@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import ray
 
-from onepic.compiler.compile import Scheduling, compile_dataset
+from onepic.compiler.compile import compile_dataset
 from onepic.compiler.dataset import open_dataset
 from onepic.compiler.duplicates import mark_duplicates
+from onepic.compiler.engine import Scheduling
 from onepic.compiler.errors import OutputError, RunError, SourceError
 from onepic.compiler.hashes import ROWS_PER_JOB, HashJob, hash_rows
 from onepic.compiler.report import Silent
@@ -281,7 +283,9 @@ def test_decoded_images_are_compared_by_their_pixels(bare_project):
     assert found(bare_project, EXACT, source=crops) == {}
 
 
-def test_ray_finds_and_writes_what_one_process_does(doubled):
+def test_ray_finds_and_writes_what_one_process_does_and_is_started_once(doubled, monkeypatch):
+    starts, start = [], ray.init
+    monkeypatch.setattr(ray, "init", lambda **options: starts.append(start(**options)))
     filters = [*EXACT, *NEAR]
     doubled.compile(filters=filters)
     expected = doubled.files()
@@ -293,3 +297,5 @@ def test_ray_finds_and_writes_what_one_process_does(doubled):
         scheduling=Scheduling(workers=2),
     )
     assert doubled.files() == expected
+    assert len(starts) == 1
+    assert not ray.is_initialized()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from onepic.compiler.compile import make_layout
-from onepic.compiler.engine import EncoderSettings, LocalEngine, open_engine
+from onepic.compiler.engine import EncoderSettings, LocalEngine, Scheduling, open_engine
 from onepic.compiler.errors import ModelError
 from onepic.compiler.index import ShardHeader
 from onepic.compiler.lock import locked
@@ -28,7 +29,7 @@ def settings() -> EncoderSettings:
 
 @pytest.fixture(scope="module")
 def engine(settings: EncoderSettings) -> Iterator[LocalEngine]:
-    engine = open_engine(settings, local=True, workers=4, ray_address=None)
+    engine = open_engine(settings, Scheduling(local=True), ExitStack())
     yield engine
     engine.close()
 
@@ -86,4 +87,4 @@ def test_a_model_that_cannot_be_loaded_is_named(tmp_path):
     weights.write_bytes(weights.read_bytes()[:1000])
     broken = EncoderSettings(open_model(str(folder)), "mean", threads=1)
     with pytest.raises(ModelError, match=f"{folder}/vae cannot be loaded"):
-        open_engine(broken, local=True, workers=1, ray_address=None)
+        open_engine(broken, Scheduling(local=True), ExitStack())
