@@ -43,10 +43,19 @@ explains the keys, and [new-task.md](new-task.md) how to add a task of your own.
 
 def page() -> str:
     """The page, in Markdown."""
-    parts = [START]
+    parts = [START, _contents()]
     for title, names in GROUPS.items():
         parts += [f"## {title}\n", *(_section(name) for name in names.split())]
     return "\n".join(parts)
+
+
+def _contents() -> str:
+    """A list of all recipes, by group."""
+    groups = (
+        _filled(f"- **{title}**: {', '.join(f'[{name}](#{name})' for name in names.split())}")
+        for title, names in GROUPS.items()
+    )
+    return "\n".join(group.replace("\n", "\n  ") for group in groups) + "\n"
 
 
 def _section(name: str) -> str:
@@ -62,7 +71,7 @@ def _section(name: str) -> str:
 def _comment(text: str) -> str:
     """What a recipe's comment says in Markdown, less the note on the source that it comes with."""
     lines = [line[2:] for line in text.splitlines()[1:] if line.startswith("#")]
-    whole = re.sub(r"The source below.*", "", "\n".join(lines), flags=re.DOTALL).rstrip()
+    whole = re.sub(r"The\s+source\s+below.*", "", "\n".join(lines), flags=re.DOTALL).rstrip()
     blocks = (
         "\n".join(f"  {line}" for line in block.splitlines())
         if block.startswith("  ")

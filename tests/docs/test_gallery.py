@@ -25,6 +25,14 @@ def test_every_recipe_is_in_the_gallery_and_in_the_readme() -> None:
     assert all(f"`{name}`" in readme for name in NAMES)
 
 
+def test_the_page_on_recipes_leads_to_the_gallery_and_the_gallery_to_each_recipe() -> None:
+    recipes = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    assert "(gallery.md)" in recipes.partition("```")[0]
+    contents = gallery["page"]().partition("\n## ")[0]
+    assert all(f"(#{name})" in contents for name in NAMES)
+    assert "source below" not in gallery["page"](), "it says what is below in the recipe's file"
+
+
 def test_every_recipe_has_a_picture_and_all_of_them_are_small() -> None:
     files = {name: DOCS / f"recipes/{name}.webp" for name in NAMES}
     assert set(files.values()) == set((DOCS / "recipes").iterdir())
