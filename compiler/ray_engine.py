@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Generic, TypeVar
 
@@ -121,8 +121,7 @@ class RayEngine:
                     else:
                         yield event
         finally:
-            for stream in running:
-                ray.cancel(stream, force=True)
+            _cancel(running)
 
     def empty_prompt(self) -> RayPending[Embeddings]:
         """Begin to encode the empty prompt."""
@@ -158,8 +157,7 @@ def run_each_on_ray(
                 made: T = ray.get(ready)
             yield made
     finally:
-        for reference in running:
-            ray.cancel(reference, force=True)
+        _cancel(running)
 
 
 def _connect(scheduling: Scheduling, cluster: ExitStack) -> None:
@@ -181,6 +179,13 @@ def _connect(scheduling: Scheduling, cluster: ExitStack) -> None:
             "--local runs the same job without Ray"
         ) from error
     cluster.callback(ray.shutdown)
+
+
+def _cancel(running: Iterable[Any]) -> None:
+    """Stop tasks. A cluster that has ended took them along, and Ray would start another to ask."""
+    if ray.is_initialized():
+        for reference in running:
+            ray.cancel(reference, force=True)
 
 
 class _ray_errors:  # noqa: N801 - used as a statement

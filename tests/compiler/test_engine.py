@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ray
 
 from onepic.compiler.compile import make_layout
-from onepic.compiler.engine import EncoderSettings, LocalEngine, Scheduling, open_engine
+from onepic.compiler.engine import EncoderSettings, LocalEngine, Scheduling, open_engine, run_each
 from onepic.compiler.errors import ModelError
 from onepic.compiler.index import ShardHeader
 from onepic.compiler.lock import locked
@@ -88,3 +90,16 @@ def test_a_model_that_cannot_be_loaded_is_named(tmp_path):
     broken = EncoderSettings(open_model(str(folder)), "mean", threads=1)
     with pytest.raises(ModelError, match=f"{folder}/vae cannot be loaded"):
         open_engine(broken, Scheduling(local=True), ExitStack())
+
+
+def test_what_is_left_of_a_run_on_ray_ends_with_it_and_does_not_start_ray_again():
+    def rest(seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    with ExitStack() as cluster:
+        made = run_each(rest, iter([0, 60, 60]), Scheduling(workers=1), cluster)
+        assert next(made) == 0
+        assert ray.is_initialized()
+    made.close()
+    assert not ray.is_initialized()
