@@ -73,15 +73,14 @@ class VitonHDSource(TryOnSource):
     def files_of(self, root: str, names: Sequence[str]) -> list[str]:
         """The columns' own files, or what they are made of; see `Preset.files_of`."""
         split = find_folder(root, (self.split,), self.layout)
-        found = [name for name in _FOLDERS if _has(split, name)]
-        return list(dict.fromkeys(f for name in names for f in self._choose(split, name, found)))
+        return list(dict.fromkeys(file for name in names for file in self._choose(split, name)))
 
-    def _choose(self, split: str, name: str, found: Sequence[str]) -> tuple[str, ...]:
+    def _choose(self, split: str, name: str) -> tuple[str, ...]:
         if name not in _SUBSTITUTES:
             return (name,)
         choices = ((name,), *_SUBSTITUTES[name])
         for files in choices:
-            if files[-1] in found:
+            if _has(split, files[-1]):
                 return files
         folders = [f"{folder}/" for files in choices for folder in _FOLDERS[files[-1]]]
         raise SourceError(
