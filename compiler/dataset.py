@@ -117,9 +117,12 @@ def read_finished_info(folder: Path, name: str) -> dict[str, Any]:
     """
     info = read_known_info(folder, name)
     if not info["complete"]:
-        is_on_hub = name.startswith("hf://")
-        doing, command = ("publishing", "publish") if is_on_hub else ("compiling", "compile")
-        raise DatasetError(f"{name}: {doing} it has not finished; run onepic-{command} again")
+        if name.startswith("hf://"):
+            raise DatasetError(
+                f"{name}: it is not complete; run the onepic-compile or onepic-publish again that "
+                "makes it"
+            )
+        raise DatasetError(f"{name}: compiling it has not finished; run onepic-compile again")
     return info
 
 

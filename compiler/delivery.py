@@ -1,8 +1,8 @@
 """Sending a dataset to a store while it is compiled, so that its shards need not fit on the disk.
 
 The run works in a folder of this machine as always. A finished shard goes up in a thread, its index
-last; then its mark is written, see `sent`, and its tar and text are deleted here. dataset.json says
-from the first file to the last that the dataset is not complete.
+last; when it is there for good its mark is written, see `sent`, and its tar and text are deleted
+here. dataset.json says from the first file to the last that the dataset is not complete.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event, Thread
@@ -27,15 +28,18 @@ from .files import (
     SHARD_FILES,
     SHARD_NAME,
     SHARDS,
+    sha256,
     shard_path,
     to_json,
     write_whole,
 )
-from .index import ShardHeader, read_header
+from .index import FileRecord, ShardHeader, read_header
 from .network import cache_folder, folder_name, protocol_of
+from .publishing.hub_folder import HubFolder
 from .remote_folder import RemoteFolder
 from .report import Report
 from .sent import INDEX, arrived_parts, forget_sent, is_sent, mark_arrived, mark_sent
+from .store import Store, Stored
 
 #: Finished shards that may wait here to be sent; then compiling waits, so that the disk is bounded.
 _WAITING = 2
@@ -55,10 +59,11 @@ def open_delivery(url: str, folder: Path, report: Report) -> Iterator[Delivery]:
     What the store holds already is taken over: see `Delivery.restore`.
 
     Raises:
-        StoreError, OutputError: when the place cannot be used, or holds something else.
-        RunError: when the store fails again and again; what has arrived is kept.
+        StoreError, OutputError, HubRefusedError: when the place cannot be used, or holds something
+            else.
+        RunError, HubError: when the store fails again and again; what has arrived is kept.
     """
-    delivery = Delivery(url, folder, report)
+    delivery = Delivery(_open_store(url), folder, report)
     try:
         delivery.restore()
         yield delivery
@@ -66,23 +71,29 @@ def open_delivery(url: str, folder: Path, report: Report) -> Iterator[Delivery]:
         delivery.stop()
 
 
+def _open_store(url: str) -> Store:
+    """The store that suits a URL's protocol."""
+    return HubFolder(url) if protocol_of(url) == "hf" else RemoteFolder(url)
+
+
+class _StoppedError(Exception):
+    """The run has ended, and its folder may be another's by now."""
+
+
 class Delivery:
     """The way of a dataset from its work folder to a store; use `open_delivery`.
 
-    `sent` counts the shards that this run sent.
+    `name` is the store's address and `repository` its name on the Hub, if it is there; `sent`
+    counts the shards that this run sent.
     """
 
-    def __init__(self, url: str, folder: Path, report: Report) -> None:
-        if protocol_of(url) == "hf":
-            raise OutputError(f"{url}: for the Hub give a folder and --push-to-hub USER/NAME")
-        self._remote = RemoteFolder(url)
-        self._folder, self._report = folder, report
-        self._queue: Queue[ShardHeader] = Queue(_WAITING)
+    def __init__(self, store: Store, folder: Path, report: Report) -> None:
+        self._store, self._folder, self._report = store, folder, report
+        #: None, as the last, asks to settle all that was before it.
+        self._queue: Queue[ShardHeader | None] = Queue(_WAITING)
         self._stopped = Event()
         self._failure: Exception | None = None
-        self.name, self.sent = self._remote.name, 0
-        # A daemon: Ctrl-C does not wait for a large file.
-        Thread(target=self._work, name="delivery", daemon=True).start()
+        self.name, self.repository, self.sent = store.name, store.repository, 0
 
     def restore(self) -> None:
         """Bring the work folder up to what the store holds, by one listing of it.
@@ -93,8 +104,10 @@ class Delivery:
         Raises:
             OutputError: when the store holds another dataset.
         """
-        there, theirs = self._remote.sizes(SHARDS), self._remote.read(DATASET)
+        there, theirs = self._store.listing(SHARDS), self._store.read(DATASET)
         ours = read_info(self._folder)
+        if theirs is not None and _fingerprint(theirs) is None:
+            raise OutputError(f"{self.name}: its {DATASET} is not onepic's; give another --output")
         if ours is None and theirs is not None:
             self._fetch(there, theirs)
         elif ours is None and any(map(SHARD_NAME.fullmatch, there)):
@@ -128,6 +141,8 @@ class Delivery:
         left_over = [header for header in headers if not is_sent(self._folder, header)]
         if outdated or left_over:
             self._say_incomplete(info)
+        # A daemon: Ctrl-C does not wait for a large file.
+        Thread(target=self._work, name="delivery", daemon=True).start()
         for header in left_over:
             self.submit(header)
 
@@ -135,19 +150,15 @@ class Delivery:
         """Send a finished shard, in the background; waits while others wait.
 
         Raises:
-            OutputError, RunError: what an earlier one met.
+            OutputError, RunError, HubError: what an earlier one met.
         """
-        while True:
-            self._check()
-            try:
-                return self._queue.put(header, timeout=0.2)
-            except Full:
-                continue
+        self._put(header)
 
     def join(self) -> None:
-        """Wait until all that was submitted has arrived."""
+        """Wait until all that was submitted is there for good; no more may be submitted."""
         if waiting := self._queue.unfinished_tasks:
             self._report.note(f"waiting for {waiting} shards to arrive at {self.name}")
+        self._put(None)
         while self._queue.unfinished_tasks:
             self._check()
             self._stopped.wait(0.05)
@@ -156,9 +167,9 @@ class Delivery:
         """Compare the store with the work folder, and send what describes the whole.
 
         Raises:
-            RunError: when something in the store is not what was sent.
+            RunError, HubError: when something in the store is not what was sent.
         """
-        there = self._remote.sizes(SHARDS)
+        there = self._store.listing(SHARDS)
         headers = list(self._headers())
         changed = [header.number for header in headers if not self._holds(there, header)]
         if changed:
@@ -171,16 +182,17 @@ class Delivery:
         if stale:
             self._say_incomplete(info)
         for name in stale:
-            self._remote.remove(name)
+            self._store.remove(name)
         for name in (NULL_PROMPT, REJECTED, CANVASES, CARD, DATASET):
             path = self._folder / name
             if path.is_file() and not (name == CARD and self._keeps_card()):
-                self._remote.write(name, path.read_bytes())
+                self._store.write(name, path.read_bytes())
+        self._store.settle()
 
     def read_tar(self, number: int, start: int, size: int) -> bytes:
         """A part of a shard's tar that is not here any more."""
         name = f"{SHARDS}/{number:05d}.tar"
-        data = self._remote.read(name, start, start + size)
+        data = self._store.read(name, start, start + size)
         if data is None:
             raise RunError(f"{self.name}/{name} vanished; run again to make it anew")
         return data
@@ -192,29 +204,53 @@ class Delivery:
     def _work(self) -> None:
         while not self._stopped.is_set():
             try:
-                header = self._queue.get(timeout=0.2)
-            except Empty:
-                continue
-            try:
-                self._send(header)
+                if self._work_once():
+                    return
             except Exception as error:  # raised where the run next looks
                 self._failure = error
                 return
-            self._queue.task_done()
+
+    def _work_once(self) -> bool:
+        """Send the next shard, and settle what is due; whether that was all."""
+        try:
+            header = self._queue.get(timeout=0.2)
+        except Empty:
+            self._settle_if(self._store.is_due())
+            return False
+        if header is not None:
+            self._send(header)
+        self._settle_if(header is None or self._store.is_due())
+        self._queue.task_done()
+        return header is None
+
+    def _settle_if(self, it_is_time: bool) -> None:
+        if it_is_time and not self._stopped.is_set():
+            self._store.settle()
 
     def _send(self, header: ShardHeader) -> None:
         arrived = arrived_parts(self._folder, header)
-        suffixes = {**{kind: SHARD_FILES[kind] for kind in header.files}, INDEX: ".parquet"}
-        for part, suffix in suffixes.items():
-            if part in arrived:
+        parts = {name: part for part, (name, _) in self._files(header).items()}
+        names = [name for name, part in parts.items() if part not in arrived]
+        self._store.send(
+            {name: self._folder / name for name in names}, partial(self._mark, header, parts)
+        )
+
+    def _mark(self, header: ShardHeader, parts: Mapping[str, str], name: str) -> None:
+        """A file of a shard is there for good; when all are, they are deleted here."""
+        if self._stopped.is_set():
+            raise _StoppedError
+        mark_arrived(self._folder, header, parts[name])
+        if is_sent(self._folder, header):
+            self._delete_here(header)
+            self.sent += 1
+
+    def _put(self, item: ShardHeader | None) -> None:
+        while True:
+            self._check()
+            try:
+                return self._queue.put(item, timeout=0.2)
+            except Full:
                 continue
-            path = shard_path(self._folder, header.number, suffix)
-            self._remote.put(path, f"{SHARDS}/{path.name}")
-            if self._stopped.is_set():  # the folder may be another run's by now
-                return
-            mark_arrived(self._folder, header, part)
-        self._delete_here(header)
-        self.sent += 1
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -228,27 +264,44 @@ class Delivery:
         found = map(read_header, sorted((self._folder / SHARDS).glob("*.parquet")))
         return (header for header in found if header is not None)
 
-    def _files(self, header: ShardHeader) -> dict[str, tuple[str, int]]:
-        """The path of each part of a shard in the store, and its size in bytes."""
-        index = shard_path(self._folder, header.number, ".parquet")
-        files = {
-            kind: (shard_path(Path(), header.number, SHARD_FILES[kind]).as_posix(), record.size)
-            for kind, record in header.files.items()
+    def _files(self, header: ShardHeader) -> dict[str, tuple[str, FileRecord | None]]:
+        """The path of each part of a shard, its index last, and what the index says of it."""
+        suffixes = {**{kind: SHARD_FILES[kind] for kind in header.files}, INDEX: ".parquet"}
+        return {
+            part: (
+                shard_path(Path(), header.number, suffix).as_posix(),
+                header.files.get(part),
+            )
+            for part, suffix in suffixes.items()
         }
-        return {**files, INDEX: (f"{SHARDS}/{index.name}", index.stat().st_size)}
 
     def _holds(
-        self, there: Mapping[str, int], header: ShardHeader, parts: Collection[str] | None = None
+        self,
+        there: Mapping[str, Stored],
+        header: ShardHeader,
+        parts: Collection[str] | None = None,
     ) -> bool:
-        """Whether some parts of a shard, or all, are in the store with their sizes."""
+        """Whether some parts of a shard, or all, are in the store as they were made."""
         files = self._files(header)
         wanted = files if parts is None else parts
-        return all(there.get(files[part][0]) == files[part][1] for part in wanted)
+        return all(self._is_same(there, *files[part]) for part in wanted)
+
+    def _is_same(self, there: Mapping[str, Stored], name: str, record: FileRecord | None) -> bool:
+        """Whether the store has a file with its size and, where it tells that, its SHA-256.
+
+        An index has no record: it is compared with the one here.
+        """
+        found, path = there.get(name), self._folder / name
+        if found is None or found.size != (record.size if record else path.stat().st_size):
+            return False
+        if found.sha256 is None:
+            return True
+        return found.sha256 == (record.sha256 if record else sha256(path))
 
     def _say_incomplete(self, info: Mapping[str, Any]) -> None:
-        self._remote.write(DATASET, to_json({**info, "complete": False}))
+        self._store.write(DATASET, to_json({**info, "complete": False}))
 
-    def _fetch(self, there: Mapping[str, int], info: bytes) -> None:
+    def _fetch(self, there: Mapping[str, Stored], info: bytes) -> None:
         """Fetch what describes the dataset, and mark the shards that are there; info comes last."""
         self._report.note(f"{self.name} holds a dataset; fetching its indexes to {self._folder}")
         (self._folder / SHARDS).mkdir(exist_ok=True)
@@ -262,12 +315,12 @@ class Delivery:
         write_whole(self._folder / DATASET, info)
 
     def _fetch_one(self, name: str) -> None:
-        if (data := self._remote.read(name)) is not None:
+        if (data := self._store.read(name)) is not None:
             write_whole(self._folder / name, data)
 
     def _keeps_card(self) -> bool:
         """Whether the card in the store was edited there."""
-        theirs = self._remote.read(CARD)
+        theirs = self._store.read(CARD)
         return theirs is not None and not is_as_written(theirs.decode(errors="replace"))
 
 

@@ -70,7 +70,8 @@ def _describe(
     write_whole(plan.output / DATASET, to_json(info))
     if previews := list(islice(_previews(plan, delivery), SHEET)):
         write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
-    _write_card(plan.output / CARD, info, rejected)
+    repository = delivery.repository if delivery else None
+    _write_card(plan.output / CARD, info, rejected, repository)
 
 
 def _headers(plan: Plan) -> Iterator[ShardHeader]:
@@ -113,11 +114,13 @@ def _member(
         raise DatasetError(f"{path}: vanished during the run; run again to make it") from error
 
 
-def _write_card(path: Path, info: dict[str, Any], rejected: tuple[Rejection, ...]) -> None:
+def _write_card(
+    path: Path, info: dict[str, Any], rejected: tuple[Rejection, ...], repository: str | None
+) -> None:
     """Write the card, unless somebody has edited the one that is there."""
     if not path.exists() or is_as_written(path.read_text(encoding="utf-8", errors="replace")):
         stages = Counter(rejection.stage for rejection in rejected)
-        write_whole(path, render_card(info, stages, None).encode())
+        write_whole(path, render_card(info, stages, repository).encode())
 
 
 def _write_rejected(plan: Plan) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import OutputError, RunError
 from .files import sha256
 from .network import check_protocol, is_hopeless, open_place, reason_of
+from .patience import patiently
 from .secrets import without_secrets
+from .store import Settled, Stored
 
 #: Seconds before each further try of what failed, besides the tries of the file system itself.
 _WAITS = (1.0, 5.0, 20.0)
@@ -24,11 +25,13 @@ T = TypeVar("T")
 
 
 class RemoteFolder:
-    """The files of a dataset in a store of fsspec, by their paths in the dataset.
+    """A `Store` of fsspec, where a file that was sent is there for good.
 
     Methods raise OutputError for what will not pass, such as a missing bucket or permission, and
     RunError when the store failed again and again.
     """
+
+    repository: str | None = None
 
     def __init__(self, url: str) -> None:
         check_protocol(url)
@@ -39,16 +42,19 @@ class RemoteFolder:
             raise OutputError(f"{self.name}: {reason_of(error)}") from error
         self._root = root.rstrip("/")
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Bytes of each file below a folder, by path; nothing where there is no such folder."""
+    def listing(self, folder: str) -> dict[str, Stored]:
+        """The files below a folder, by path; nothing where there is no such folder."""
 
-        def find() -> dict[str, int]:
+        def find() -> dict[str, Stored]:
             self._files.invalidate_cache()
             try:
                 found = self._files.find(f"{self._root}/{folder}", detail=True)
             except FileNotFoundError:
                 return {}
-            return {path[len(self._root) + 1 :]: int(file["size"]) for path, file in found.items()}
+            return {
+                path[len(self._root) + 1 :]: Stored(int(file["size"]))
+                for path, file in found.items()
+            }
 
         return self._patiently(folder, find)
 
@@ -64,36 +70,45 @@ class RemoteFolder:
 
         return self._patiently(name, cat)
 
-    def put(self, path: Path, name: str) -> bool:
-        """Send a file unless the very same is there; whether it was sent."""
+    def send(self, files: Mapping[str, Path], settled: Settled) -> None:
+        """Send files in their order, each unless the very same is there."""
+        for name, path in files.items():
+            self._put(path, name)
+            settled(name)
 
-        def send() -> bool:
+    def _put(self, path: Path, name: str) -> None:
+        def put() -> None:
             if self._checksum_agrees(path, name):
-                return False
+                return
             self._make_parent(name)
             self._files.put_file(str(path), f"{self._root}/{name}")
             self._check_arrived(path, name)
-            return True
 
-        return self._patiently(name, send)
+        self._patiently(name, put)
 
-    def write(self, name: str, data: bytes) -> bool:
-        """Write a small file unless it holds the same; whether it was written."""
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file unless it holds the same."""
         if self.read(name) == data:
-            return False
+            return
 
-        def send() -> bool:
+        def pipe() -> None:
             self._make_parent(name)
             self._files.pipe_file(f"{self._root}/{name}", data)
             if self.read(name) != data:
                 raise OSError("other bytes arrived than were sent")
-            return True
 
-        return self._patiently(name, send)
+        self._patiently(name, pipe)
 
     def remove(self, name: str) -> None:
         """Delete a file."""
         self._patiently(name, lambda: self._files.rm_file(f"{self._root}/{name}"))
+
+    def is_due(self) -> bool:
+        """Nothing ever waits."""
+        return False
+
+    def settle(self) -> None:
+        """Everything is settled."""
 
     def _make_parent(self, name: str) -> None:
         from fsspec.asyn import AsyncFileSystem
@@ -140,22 +155,18 @@ class RemoteFolder:
         return digest.hexdigest()
 
     def _patiently(self, name: str, call: Callable[[], T]) -> T:
-        for wait in (*_WAITS, None):
-            try:
-                return call()
-            except Exception as error:  # each file system has errors of its own
-                if is_hopeless(error):
-                    raise OutputError(
-                        f"{self.name}/{name}: {reason_of(error)}; check the address and that your "
-                        "login may write there"
-                    ) from error
-                if wait is None:
-                    raise RunError(
-                        f"{self.name}/{name}: {reason_of(error)}; tried {len(_WAITS) + 1} times; "
-                        "what has arrived is kept, run again to continue"
-                    ) from error
-                time.sleep(wait)
-        raise AssertionError("the last try returns or raises")
+        try:
+            return patiently(call, _WAITS, lambda error: not is_hopeless(error))
+        except Exception as error:  # each file system has errors of its own
+            if is_hopeless(error):
+                raise OutputError(
+                    f"{self.name}/{name}: {reason_of(error)}; check the address and that your "
+                    "login may write there"
+                ) from error
+            raise RunError(
+                f"{self.name}/{name}: {reason_of(error)}; tried {len(_WAITS) + 1} times; "
+                "what has arrived is kept, run again to continue"
+            ) from error
 
 
 def _md5_of(info: dict[str, Any]) -> str | None:

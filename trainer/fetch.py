@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import BinaryIO, cast
 
 from ..compiler.errors import DatasetError
 from ..compiler.index import FileRecord
 from ..compiler.network import is_hopeless, open_place, protocol_of, reason_of
+from ..compiler.patience import patiently
 from ..compiler.secrets import without_secrets
 
 _CHUNK = 4 << 20
@@ -53,13 +54,12 @@ def _mismatch(url: str, expected: FileRecord, found: FileRecord) -> str:
 def _copy_patiently(
     url: str, file: BinaryIO, most: int | None, waits: Sequence[float]
 ) -> FileRecord:
-    for wait in waits:
-        try:
-            return _copy(url, file, most)
-        except _InterruptedError:
-            time.sleep(wait)
     try:
-        return _copy(url, file, most)
+        return patiently(
+            partial(_copy, url, file, most),
+            waits,
+            lambda error: isinstance(error, _InterruptedError),
+        )
     except _InterruptedError as error:
         raise DatasetError(
             f"{without_secrets(url)}: cannot be fetched: {error}; tried {len(waits) + 1} times"

@@ -98,6 +98,15 @@ def _check_same_task(local: Mapping[str, LocalFile], remote: RemoteState) -> Non
                 f"one is of {ours!r}; give another USER/NAME, or another --revision"
             )
         return
+    check_nothing_else(remote)
+
+
+def check_nothing_else(remote: RemoteState) -> None:
+    """Refuse a repository without a dataset that holds more than what all repositories have.
+
+    Raises:
+        HubRefusedError: naming what it holds.
+    """
     strange = [path for path in remote.files if not _HARMLESS.fullmatch(path)]
     if strange:
         rest = f" and {len(strange) - 3} more" if len(strange) > 3 else ""

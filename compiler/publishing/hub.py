@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ..errors import HubError, HubRefusedError, OnepicError
+from ..patience import patiently
 from ..secrets import without_secrets
 
 Kind = Literal["dataset", "model"]
+T = TypeVar("T")
+_PULL_REQUEST = "refs/pr/"
 _LOG_IN = "run `hf auth login`, or set HF_TOKEN"
 #: Statuses after which the same request may succeed.
 _PASSING = (408, 425, 429)
@@ -38,6 +41,20 @@ def make_repository(name: str, kind: Kind, private: bool = False) -> None:
         )
 
 
+def make_branch(name: str, revision: str | None) -> None:
+    """Make a branch of a dataset where it is missing; pull requests are there, or are not.
+
+    Raises:
+        HubRefusedError, HubError: as for `make_repository`.
+    """
+    from huggingface_hub import HfApi
+
+    if revision is None or revision.startswith(_PULL_REQUEST):
+        return
+    with hub_errors(name):
+        HfApi().create_branch(name, branch=revision, repo_type="dataset", exist_ok=True)
+
+
 def check_name(name: str) -> None:
     """Refuse what cannot be the name of a repository.
 
@@ -56,6 +73,33 @@ def check_name(name: str) -> None:
             f"{name!r} cannot be the name of a repository; give USER/NAME, of letters, digits, "
             "'-', '_' and '.'"
         ) from error
+
+
+def insist(
+    name: str,
+    call: Callable[[], T],
+    waits: Sequence[float],
+    note: Callable[[Exception, float], None] | None = None,
+) -> T:
+    """What `call` returns, which is called again after `waits` seconds where that may help.
+
+    Args:
+        name: the repository, for messages.
+        call: what asks the Hub.
+        waits: the seconds before each further try.
+        note: is told each failure and the seconds until the next try.
+
+    Raises:
+        HubRefusedError, HubError: see `hub_errors`.
+    """
+
+    def try_once() -> T:
+        with hub_errors(name):
+            return call()
+
+    return patiently(
+        try_once, waits, lambda error: isinstance(error, HubError) and is_passing(error), note
+    )
 
 
 @contextmanager

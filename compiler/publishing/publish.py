@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,13 @@ from ..errors import HubError
 from ..lock import locked
 from ..report import Report, Silent
 from .difference import Difference, compare
-from .hub import check_name, hub_errors, is_passing, make_repository, status_of
+from .hub import check_name, hub_errors, insist, make_branch, make_repository, status_of
 from .local import LocalFile, check_sound, left_out, local_files
 from .remote import RemoteState, nothing_there, remote_state
 from .upload import Sent, send
 
 #: Seconds before what the network broke is compared and tried again, besides the library's tries.
 _WAITS = (1.0, 5.0, 20.0)
-_PULL_REQUEST = "refs/pr/"
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def publish_dataset(
         if dry_run:
             return _try_out(dataset, destination, local)
         make_repository(destination.repository, "dataset", destination.private)
-        _make_branch(destination)
+        make_branch(destination.repository, destination.revision)
         return _publish(dataset, destination, local, report)
 
 
@@ -106,18 +104,13 @@ def _publish(
     dataset: Dataset, destination: Destination, local: Mapping[str, LocalFile], report: Report
 ) -> Publication:
     """Compare and send, and again where the network broke in between."""
-    waits = list(_WAITS)
-    while True:
-        try:
-            with hub_errors(destination.repository):
-                return _send(dataset, destination, local, report)
-        except HubError as error:
-            # Opening a pull request again would leave two of them.
-            if not waits or destination.pull_request or not is_passing(error):
-                raise
-            wait = waits.pop(0)
-            report.note(f"{error}; trying again in {wait:g} s")
-            time.sleep(wait)
+    return insist(
+        destination.repository,
+        lambda: _send(dataset, destination, local, report),
+        # Opening a pull request again would leave two of them.
+        () if destination.pull_request else _WAITS,
+        lambda error, wait: report.note(f"{error}; trying again in {wait:g} s"),
+    )
 
 
 def _send(
@@ -175,15 +168,3 @@ def _describe(
         sent.pull_request if sent else None,
         tuple(left_out(dataset, dict(local))),
     )
-
-
-def _make_branch(destination: Destination) -> None:
-    from huggingface_hub import HfApi
-
-    revision = destination.revision
-    if revision is None or revision.startswith(_PULL_REQUEST):
-        return
-    with hub_errors(destination.repository):
-        HfApi().create_branch(
-            destination.repository, branch=revision, repo_type="dataset", exist_ok=True
-        )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .local import LocalFile
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoFile, RepoFolder
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,16 @@ class RemoteState:
     commit: str | None
     files: Mapping[str, RemoteFile]
 
-    def read(self, path: str) -> bytes | None:
-        """A small file of the commit; None where it has none of that name."""
+    def read(self, path: str, start: int | None = None, end: int | None = None) -> bytes | None:
+        """A small file of the commit, or a part; None where it has none of that name."""
         from huggingface_hub import HfFileSystem
 
         if path not in self.files:
             return None
-        data: bytes = HfFileSystem().cat_file(f"datasets/{self.repository}@{self.commit}/{path}")
+        place = f"datasets/{self.repository}@{self.commit}/{path}"
+        # One stream for a file, and for a part these bytes alone: else whole blocks are fetched.
+        how: dict[str, Any] = {"block_size": 0} if start is None else {"cache_type": "none"}
+        data: bytes = HfFileSystem().cat_file(place, start, end, **how)
         return data
 
     def read_json(self, path: str) -> dict[str, Any] | None:
@@ -59,19 +65,35 @@ def remote_state(repository: str, revision: str | None) -> RemoteState:
     What the Hub's library raises is left to the caller.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import RepoFile
 
     api = HfApi()
     commit = api.repo_info(repository, repo_type="dataset", revision=revision).sha
     entries = api.list_repo_tree(
         repository, repo_type="dataset", revision=commit, recursive=True, expand=False
     )
-    files = {
+    return RemoteState(repository, commit, _files(entries))
+
+
+def remote_files(repository: str, commit: str, paths: Sequence[str]) -> dict[str, RemoteFile]:
+    """Some files of a dataset's commit by path, without those that it has not.
+
+    What the Hub's library raises is left to the caller.
+    """
+    from huggingface_hub import HfApi
+
+    return _files(
+        HfApi().get_paths_info(repository, list(paths), repo_type="dataset", revision=commit)
+    )
+
+
+def _files(entries: Iterable[RepoFile | RepoFolder]) -> dict[str, RemoteFile]:
+    from huggingface_hub.hf_api import RepoFile
+
+    return {
         entry.path: RemoteFile(entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
         for entry in entries
         if isinstance(entry, RepoFile)
     }
-    return RemoteState(repository, commit, files)
 
 
 def nothing_there(repository: str) -> RemoteState:

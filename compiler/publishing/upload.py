@@ -66,11 +66,13 @@ def send(
     sent = Sent(state.commit, revision)
     progress = _Progress(report, difference.size)
     for number, group in enumerate(groups := _commits(difference)):
-        additions = [_addition(path, source) for path, source in group.items()]
-        deletions = _deletions(difference.stale) if number == len(groups) - 1 else []
+        additions = [addition_of(path, source) for path, source in group.items()]
+        deletions = deletions_of(difference.stale) if number == len(groups) - 1 else []
         opens = proposes and number == 0
-        _upload(state.repository, additions, sent, opens, progress)
-        sent = _commit(state.repository, [*additions, *deletions], sent, opens)
+        for some in _some_at_once(additions, TOGETHER):
+            preupload(state.repository, some, sent.revision, opens)
+            progress.advance(sum(addition.upload_info.size for addition in some))
+        sent = commit(state.repository, [*additions, *deletions], sent, opens)
     return sent
 
 
@@ -85,33 +87,32 @@ def _commits(difference: Difference) -> list[dict[str, Path | bytes]]:
     return groups
 
 
-def _upload(
+def preupload(
     repository: str,
     additions: Sequence[CommitOperationAdd],
-    sent: Sent,
-    proposes: bool,
-    progress: _Progress,
+    revision: str | None,
+    proposes: bool = False,
 ) -> None:
+    """Send the bytes of large files that the Hub has not got, for a commit to come."""
     from huggingface_hub import HfApi
 
-    for some in _some_at_once(additions, TOGETHER):
-        HfApi().preupload_lfs_files(
-            repository,
-            some,
-            repo_type="dataset",
-            revision=sent.revision,
-            create_pr=proposes,
-            free_memory=False,
-        )
-        progress.advance(sum(addition.upload_info.size for addition in some))
+    HfApi().preupload_lfs_files(
+        repository,
+        additions,
+        repo_type="dataset",
+        revision=revision,
+        create_pr=proposes,
+        free_memory=False,
+    )
 
 
-def _commit(
+def commit(
     repository: str,
     operations: Sequence[CommitOperationAdd | CommitOperationDelete],
     sent: Sent,
-    proposes: bool,
+    proposes: bool = False,
 ) -> Sent:
+    """Make a commit after `sent.commit`; an error where another came in between."""
     from huggingface_hub import HfApi
 
     made = HfApi().create_commit(
@@ -128,13 +129,15 @@ def _commit(
     return Sent(made.oid, sent.revision, sent.pull_request)
 
 
-def _addition(path: str, source: Path | bytes) -> CommitOperationAdd:
+def addition_of(path: str, source: Path | bytes) -> CommitOperationAdd:
+    """What lets a commit write a file."""
     from huggingface_hub import CommitOperationAdd
 
     return CommitOperationAdd(path, source)
 
 
-def _deletions(paths: Sequence[str]) -> list[CommitOperationDelete]:
+def deletions_of(paths: Sequence[str]) -> list[CommitOperationDelete]:
+    """What lets a commit delete files."""
     from huggingface_hub import CommitOperationDelete
 
     return [CommitOperationDelete(path, is_folder=False) for path in paths]

@@ -10,7 +10,7 @@ import time
 import fsspec
 import pytest
 
-from onepic.compiler import Scheduling, compile_dataset, remote_folder
+from onepic.compiler import Scheduling, compile_dataset, patience, remote_folder
 from onepic.compiler.delivery import work_folder
 from onepic.compiler.errors import OutputError, RunError
 from onepic.compiler.network import StoreError
@@ -117,7 +117,7 @@ def test_a_failing_store_ends_the_run_with_what_to_do_and_the_next_run_sends_the
 
 def test_a_failure_that_passes_is_not_noticed(project, s3, monkeypatch):
     s3.fails = re.compile(r"00000\.tar")
-    monkeypatch.setattr(remote_folder.time, "sleep", lambda _: setattr(s3, "fails", None))
+    monkeypatch.setattr(patience.time, "sleep", lambda _: setattr(s3, "fails", None))
     assert send(project).sent == 3
     assert s3.failures > 0
     assert files_there(s3) == project.files()
@@ -229,7 +229,6 @@ def test_shards_of_unknown_origin_are_refused(project, s3):
     ("url", "message"),
     [
         ("s3://no-such-bucket/x", r"s3://no-such-bucket/x/dataset\.json: .*; check the address"),
-        ("hf://datasets/someone/x", "for the Hub give a folder and --push-to-hub USER/NAME"),
         ("gopher://x", "gopher:// is not known"),
     ],
 )
