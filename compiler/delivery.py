@@ -235,11 +235,11 @@ class Delivery:
             {name: self._folder / name for name in names}, partial(self._mark, header, parts)
         )
 
-    def _mark(self, header: ShardHeader, parts: Mapping[str, str], name: str) -> None:
-        """A file of a shard is there for good; when all are, they are deleted here."""
+    def _mark(self, header: ShardHeader, parts: Mapping[str, str], names: Collection[str]) -> None:
+        """Files of a shard are there for good; when all are, they are deleted here."""
         if self._stopped.is_set():
             raise _StoppedError
-        mark_arrived(self._folder, header, parts[name])
+        mark_arrived(self._folder, header, [parts[name] for name in names])
         if is_sent(self._folder, header):
             self._delete_here(header)
             self.sent += 1

@@ -74,7 +74,7 @@ class RemoteFolder:
         """Send files in their order, each unless the very same is there."""
         for name, path in files.items():
             self._put(path, name)
-            settled(name)
+            settled([name])
 
     def _put(self, path: Path, name: str) -> None:
         def put() -> None:

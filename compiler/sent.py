@@ -6,6 +6,7 @@ A shard whose mark says what its index says counts as if its tar and its text we
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,9 @@ def is_sent(folder: Path, header: ShardHeader) -> bool:
     return arrived_parts(folder, header) == _expected(header).keys()
 
 
-def mark_arrived(folder: Path, header: ShardHeader, part: str) -> None:
-    """Note that a part has arrived, besides those that have."""
-    parts = {*arrived_parts(folder, header), part}
+def mark_arrived(folder: Path, header: ShardHeader, arrived: Collection[str]) -> None:
+    """Note that some parts have arrived, besides those that have."""
+    parts = {*arrived_parts(folder, header), *arrived}
     mark = {name: value for name, value in _expected(header).items() if name in parts}
     path = _path(folder, header.number)
     path.parent.mkdir(exist_ok=True)
@@ -43,8 +44,7 @@ def mark_arrived(folder: Path, header: ShardHeader, part: str) -> None:
 
 def mark_sent(folder: Path, header: ShardHeader) -> None:
     """Note that all of the shard has arrived."""
-    for part in _expected(header):
-        mark_arrived(folder, header, part)
+    mark_arrived(folder, header, _expected(header))
 
 
 def forget_sent(folder: Path, number: int) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-#: Told the name of each file that was sent and is there for good.
-Settled = Callable[[str], None]
+#: Told the names of files that were sent and are there for good.
+Settled = Callable[[Collection[str]], None]
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class HubFolder:
         # What the next commit does, and who waits for it.
         self._additions: dict[str, CommitOperationAdd] = {}
         self._removed: set[str] = set()
-        self._waiting: dict[str, Settled] = {}
+        self._waiting: list[tuple[Settled, list[str]]] = []
         self._committed = monotonic()
 
     def listing(self, folder: str) -> dict[str, Stored]:
@@ -105,11 +105,10 @@ class HubFolder:
             _WAITS,
         )
         self._additions |= missing
-        for name in files:
-            if name in missing:
-                self._waiting[name] = settled
-            else:
-                settled(name)
+        if missing:
+            self._waiting.append((settled, list(files)))
+        else:
+            settled(list(files))
 
     def write(self, name: str, data: bytes) -> None:
         """Let a small file hold these bytes from the next commit on."""
@@ -135,9 +134,9 @@ class HubFolder:
             self._additions.clear()
             self._removed.clear()
             self._committed = monotonic()
-        waiting, self._waiting = self._waiting, {}
-        for name, settled in waiting.items():
-            settled(name)
+        waiting, self._waiting = self._waiting, []
+        for settled, names in waiting:
+            settled(names)
 
     def _look(self, revision: str | None) -> RemoteState:
         return insist(self.repository, lambda: remote_state(self.repository, revision), _WAITS)

@@ -83,15 +83,19 @@ class Repository:
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests that match, and to none after them.
+    """What happens to the next `times` requests that match, after `skip`, and to none after them.
 
-    `status` is answered; or with `cut` the connection breaks half-way through the body.
+    `status` is answered, with `late` after the request was carried out; or with `cut` the
+    connection breaks half-way through the body; or with `holds` the request waits as uploads do.
     """
 
     pattern: re.Pattern[str]
     times: int
     status: int = 0
     cut: bool = False
+    late: bool = False
+    holds: bool = False
+    skip: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     message: str = "something broke"
 
@@ -148,11 +152,18 @@ class Hub:
         """Break the connection in the middle of the next matching upload or download."""
         self.faults.append(Fault(re.compile(pattern), times, cut=True))
 
+    def hold(self, pattern: str, skip: int = 0) -> None:
+        """Let a matching request wait, and set `held`, until `released` is; then it is lost."""
+        self.faults.append(Fault(re.compile(pattern), 1, holds=True, skip=skip))
+
     def fault_of(self, request: str) -> Fault | None:
         """The failure that this request is to meet, which is then used up."""
         with self.lock:
             for fault in self.faults:
                 if fault.times > 0 and fault.pattern.search(request):
+                    if fault.skip > 0:
+                        fault.skip -= 1
+                        continue
                     fault.times -= 1
                     return fault
         return None

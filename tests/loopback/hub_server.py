@@ -33,6 +33,7 @@ def _refusal(status: int, code: str, message: str) -> _Answer:
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's ACK
 
     def do_GET(self) -> None:
         self._handle()
@@ -66,10 +67,13 @@ class _Handler(BaseHTTPRequestHandler):
             raise ConnectionResetError
         self.body = self._read()
         try:
-            if self.fault and self.fault.status:
+            if self.fault and self.fault.holds:
+                self._wait()
+            if self.fault and self.fault.status and not self.fault.late:
                 raise self._failing(self.fault)
             self._route()
-        except _Answer as answer:
+        except _Answer as found:
+            answer = self._failing(self.fault) if self.fault and self.fault.late else found
             data = b"" if answer.data is None else json.dumps(answer.data).encode()
             self._send(answer.status, data, {"Content-Type": "application/json", **answer.headers})
 
@@ -269,9 +273,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _hold(self) -> None:
         after = self.hub.holds_after
         if after is not None and sum(self.hub.received.values()) >= after:
-            self.hub.held.set()
-            self.hub.released.wait(60)
-            raise ConnectionResetError
+            self._wait()
+
+    def _wait(self) -> None:
+        self.hub.held.set()
+        self.hub.released.wait(60)
+        raise ConnectionResetError
 
     def commit(self, kind: str, name: str, revision: str) -> None:
         found = self._repository(kind, name)

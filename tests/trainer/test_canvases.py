@@ -63,7 +63,10 @@ def test_an_unfinished_dataset_is_refused(change_info):
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("hf://datasets/someone/canvases", "publishing it has not finished; run onepic-publish"),
+        (
+            "hf://datasets/someone/canvases",
+            "it is not complete; run the onepic-compile or onepic-publish",
+        ),
         ("s3://bucket/canvases", "compiling it has not finished; run onepic-compile"),
     ],
 )

@@ -153,7 +153,7 @@ def test_a_hub_that_asks_for_patience_gets_it(hub, repository, many_shards, cach
 def test_a_dataset_that_is_being_published_is_not_read(repository, cache, many_shards):
     info = (many_shards / DATASET).read_text().replace('"complete": true', '"complete": false')
     repository.edit(DATASET, info.encode())
-    with pytest.raises(DatasetError, match="publishing it has not finished"):
+    with pytest.raises(DatasetError, match="it is not complete; run the onepic-compile or"):
         open_canvases(URL, cache)
 
 
