@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -99,11 +100,10 @@ class HubFolder:
         with hub_errors(self.repository):
             found = {name: addition_of(name, path) for name, path in files.items()}
         missing = {name: file for name, file in found.items() if not _holds(self._state, file)}
-        insist(
-            self.repository,
-            lambda: preupload(self.repository, list(missing.values()), self._revision),
-            _WAITS,
-        )
+        for file in missing.values():
+            # One by one: the library sends several in threads that Ctrl-C would have to wait for.
+            upload = partial(preupload, self.repository, [file], self._revision)
+            insist(self.repository, upload, _WAITS)
         self._additions |= missing
         if missing:
             self._waiting.append((settled, list(files)))

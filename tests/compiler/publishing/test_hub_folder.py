@@ -10,6 +10,7 @@ from threading import Event
 
 import pytest
 
+from onepic.compiler import Scheduling, compile_dataset
 from onepic.compiler.card import CARD
 from onepic.compiler.delivery import open_delivery
 from onepic.compiler.errors import HubError, HubRefusedError, OutputError, RunError
@@ -420,3 +421,36 @@ def test_errors_of_the_hub_do_not_show_the_token(hub, canvases):
     with pytest.raises(HubRefusedError) as caught:
         deliver(canvases)
     assert "onlyForTheTests" not in str(caught.value)
+
+
+def compile_onto(project, url=URL):
+    return compile_dataset(
+        project.recipe(), url, recipe_folder=project.root, scheduling=Scheduling(local=True)
+    )
+
+
+def test_compiling_onto_the_hub_gives_what_compiling_and_publishing_give(hub, project):
+    """The pictures of canvases.png come from tars that are on the Hub alone."""
+    summary = compile_onto(project)
+    assert (summary.made, summary.sent, summary.url) == (3, 3, URL)
+    assert left_here(summary.output) == {".parquet"}
+    ours, theirs = project.files(), remote(hub)
+    assert {name for name in ours if theirs.get(name) != ours[name]} == {CARD}
+    assert not publish_dataset(project.output, Destination(NAME)).difference
+
+
+def test_a_changed_picture_sends_its_shard_alone_and_nobody_reads_a_mixture(hub, project):
+    compile_onto(project)
+    before, trees = dict(hub.received), len(hub.dataset(NAME).trees)
+    shutil.copy(project.root / "pictures/000.png", project.root / "pictures/003.png")
+    summary = compile_onto(project)
+    assert (summary.made, summary.sent) == (1, 1)
+    assert compile_onto(project).made == 0
+    states = [
+        json.loads(tree[DATASET].data)["complete"]
+        for tree in list(hub.dataset(NAME).trees.values())[trees:]
+    ]
+    assert states == [False, True]
+    assert {sha: hub.received[sha] for sha in before} == before
+    project.compile()
+    assert not publish_dataset(project.output, Destination(NAME)).difference
