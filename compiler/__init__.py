@@ -13,7 +13,8 @@ In the order in which data meet the modules:
 - `engine`, `ray_engine`: who runs the shard jobs, and where.
 - `compile`, `info`, `preview`, `card`, `finish`, `report`, `cli`: the run as a whole;
   `command`: how it ends, as every command does.
-- `network`, `remote_folder`, `sent`, `delivery`: sending shards to a store while others are made.
+- `network`, `patience`, `store`, `remote_folder`, `sent`, `delivery`: sending shards to a store
+  while others are made.
 - `dataset`, `verify`: reading what was made, and checking it.
 - `decoder`, `inspection`: looking at it.
 - `publishing`: putting it on the Hub; `secrets` keeps tokens out of every message.

@@ -42,6 +42,8 @@ Examples:
 
   onepic-compile recipes/colorization.yaml --output s3://BUCKET/colorization
 
+  onepic-compile recipes/colorization.yaml --output hf://datasets/USER/colorization
+
   onepic-compile --verify data/colorization
 
 A run that was stopped goes on where it was when the same command is given again. Exit codes: 0
@@ -62,7 +64,8 @@ def compile_command(
     output: Annotated[
         str | None,
         typer.Option(
-            help="The dataset's folder, or a URL that fsspec opens, such as s3://BUCKET/NAME.",
+            help="The dataset's folder, or a URL, to which each shard is sent and then deleted "
+            "here: hf://datasets/USER/NAME, s3://BUCKET/NAME or another that fsspec opens.",
             show_default="data/TASK",
         ),
     ] = None,
@@ -148,7 +151,10 @@ def _compile(
 ) -> None:
     recipe = read_recipe(path, overrides)
     if repository is not None and output is not None and "://" in output:
-        raise OutputError("--push-to-hub publishes from this machine; give a folder as --output")
+        raise OutputError(
+            "--push-to-hub publishes from this machine: give a folder as --output, or leave it out "
+            "and give --output hf://datasets/USER/NAME"
+        )
     end_on_sigterm()
     if repository is not None:  # a wrong name or login is told before the work
         make_repository(repository, "dataset")

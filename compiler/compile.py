@@ -67,12 +67,13 @@ def compile_dataset(
 ) -> Summary:
     """Compile a recipe, or what is missing of it, into `output` (default: ``data/TASK``).
 
-    For a URL of fsspec it is compiled in `delivery.work_folder`, and each shard goes to the store,
-    and from this machine, when it is finished.
+    For a URL, of the Hub or another that fsspec opens, it is compiled in `delivery.work_folder`,
+    and each shard goes to the store, and from this machine, when it is finished.
 
     Raises:
         RecipeError, SourceError, ModelError: when the recipe cannot be carried out.
         OutputError: when `output` holds another recipe's dataset or is in use.
+        HubRefusedError, HubError: when the Hub refuses, or fails again and again.
         RunError: when the run fails, or more rows are rejected than the recipe allows; complete
             shards are kept, and the same call goes on from there.
     """

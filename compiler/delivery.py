@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -80,6 +81,13 @@ class _StoppedError(Exception):
     """The run has ended, and its folder may be another's by now."""
 
 
+class _Ask(Enum):
+    """What may stand behind shards in the queue: settle them, and go on or end."""
+
+    SETTLE = auto()
+    END = auto()
+
+
 class Delivery:
     """The way of a dataset from its work folder to a store; use `open_delivery`.
 
@@ -89,8 +97,7 @@ class Delivery:
 
     def __init__(self, store: Store, folder: Path, report: Report) -> None:
         self._store, self._folder, self._report = store, folder, report
-        #: None, as the last, asks to settle all that was before it.
-        self._queue: Queue[ShardHeader | None] = Queue(_WAITING)
+        self._queue: Queue[ShardHeader | _Ask] = Queue(_WAITING)
         self._stopped = Event()
         self._failure: Exception | None = None
         self.name, self.repository, self.sent = store.name, store.repository, 0
@@ -145,6 +152,8 @@ class Delivery:
         Thread(target=self._work, name="delivery", daemon=True).start()
         for header in left_over:
             self.submit(header)
+        if left_over:  # they may be what fills the disk
+            self._put(_Ask.SETTLE)
 
     def submit(self, header: ShardHeader) -> None:
         """Send a finished shard, in the background; waits while others wait.
@@ -158,7 +167,7 @@ class Delivery:
         """Wait until all that was submitted is there for good; no more may be submitted."""
         if waiting := self._queue.unfinished_tasks:
             self._report.note(f"waiting for {waiting} shards to arrive at {self.name}")
-        self._put(None)
+        self._put(_Ask.END)
         while self._queue.unfinished_tasks:
             self._check()
             self._stopped.wait(0.05)
@@ -213,15 +222,15 @@ class Delivery:
     def _work_once(self) -> bool:
         """Send the next shard, and settle what is due; whether that was all."""
         try:
-            header = self._queue.get(timeout=0.2)
+            item = self._queue.get(timeout=0.2)
         except Empty:
             self._settle_if(self._store.is_due())
             return False
-        if header is not None:
-            self._send(header)
-        self._settle_if(header is None or self._store.is_due())
+        if isinstance(item, ShardHeader):
+            self._send(item)
+        self._settle_if(isinstance(item, _Ask) or self._store.is_due())
         self._queue.task_done()
-        return header is None
+        return item is _Ask.END
 
     def _settle_if(self, it_is_time: bool) -> None:
         if it_is_time and not self._stopped.is_set():
@@ -244,7 +253,7 @@ class Delivery:
             self._delete_here(header)
             self.sent += 1
 
-    def _put(self, item: ShardHeader | None) -> None:
+    def _put(self, item: ShardHeader | _Ask) -> None:
         while True:
             self._check()
             try:

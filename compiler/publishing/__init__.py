@@ -5,6 +5,7 @@
 - `difference`: what has to go up, and what has to go.
 - `upload`: sending it, in commits that leave no mixture behind.
 - `publish`, `summary`, `cli`: a publication as a whole.
+- `hub_folder`: the Hub as a store, to which a dataset is sent while it is compiled.
 """
 
 from __future__ import annotations

@@ -216,7 +216,9 @@ def test_what_was_sent_and_not_committed_stays_here_and_is_committed_by_the_next
     hub, canvases, ours
 ):
     with delivering(canvases) as delivery:  # as it ends by Ctrl-C
-        delivery.begin(info_of(canvases), set(), 3)
+        delivery.begin(info_of(canvases), {0, 1, 2}, 3)
+        for number in range(3):
+            delivery.submit(read_header(canvases / f"shards/{number:05d}.parquet"))
         while sum(hub.received.values()) < 9:
             Event().wait(0.01)
     assert not remote(hub)
@@ -224,6 +226,16 @@ def test_what_was_sent_and_not_committed_stays_here_and_is_committed_by_the_next
     deliver(canvases)
     assert remote(hub) == ours
     assert max(hub.received.values()) == 1
+
+
+def test_what_an_earlier_run_left_is_committed_before_more_is_made(hub, canvases):
+    """It may be what fills the disk."""
+    with delivering(canvases) as delivery:
+        delivery.begin(info_of(canvases) | {"complete": False}, {3}, 4)
+        while ".tar" in left_here(canvases):
+            Event().wait(0.01)
+    assert hub.commits() == 1
+    assert "shards/00002.parquet" in remote(hub)
 
 
 def test_a_commit_that_keeps_failing_loses_nothing(hub, canvases, ours):
@@ -338,6 +350,14 @@ def test_a_branch_is_made_and_main_stays_as_it_was(hub, canvases, ours):
     deliver(canvases, f"{URL}@v2")
     assert remote(hub, "v2") == ours
     assert not remote(hub)
+
+
+def test_a_pull_request_is_added_to_where_one_may_not_write(hub, canvases, ours):
+    found = hub.make("another/colours")
+    found.heads["refs/pr/1"] = found.heads["main"]
+    deliver(canvases, "hf://datasets/another/colours@refs/pr/1")
+    assert set(found.files("refs/pr/1")) == {*ours, ".gitattributes"}
+    assert set(found.files()) == {".gitattributes"}
 
 
 def test_a_private_repository_stays_private(hub, canvases, ours):
