@@ -99,14 +99,15 @@ def test_a_killed_publication_goes_on_without_sending_finished_shards_again(
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     arrived = dict(hub.received)
-    assert len(arrived) >= 4
+    assert sum(arrived.values()) >= 4
     hub.holds_after = None
     hub.released.set()
     result = publish("data", NAME)
     assert result.code == 0, result.errors
     assert f"published: {URL} at commit {hub.dataset(NAME).heads['main']}" in result.output
     assert f"next: onepic-train {URL} --output runs/colours" in result.output
-    assert max(hub.received.values()) == 1
+    # The texts of all shards are alike, and the library may send them at once.
+    assert {sha256: hub.received[sha256] for sha256 in arrived} == arrived
     tars = {path.name: path.read_bytes() for path in data.glob("shards/*.tar")}
     theirs = hub.dataset(NAME).files()
     assert {name: theirs[f"shards/{name}"].data for name in tars} == tars
