@@ -37,10 +37,10 @@ from .files import (
 from .index import FileRecord, ShardHeader, read_header
 from .network import cache_folder, folder_name, protocol_of
 from .publishing.hub_folder import HubFolder
+from .recipient import Recipient, Stored
 from .remote_folder import RemoteFolder
 from .report import Report
 from .sent import INDEX, arrived_parts, forget_sent, is_sent, mark_arrived, mark_sent
-from .store import Store, Stored
 
 #: Finished shards that may wait here to be sent; then compiling waits, so that the disk is bounded.
 _WAITING = 2
@@ -64,7 +64,7 @@ def open_delivery(url: str, folder: Path, report: Report) -> Iterator[Delivery]:
             else.
         RunError, HubError: when the store fails again and again; what has arrived is kept.
     """
-    delivery = Delivery(_open_store(url), folder, report)
+    delivery = Delivery(_open_recipient(url), folder, report)
     try:
         delivery.restore()
         yield delivery
@@ -72,7 +72,7 @@ def open_delivery(url: str, folder: Path, report: Report) -> Iterator[Delivery]:
         delivery.stop()
 
 
-def _open_store(url: str) -> Store:
+def _open_recipient(url: str) -> Recipient:
     """The store that suits a URL's protocol."""
     return HubFolder(url) if protocol_of(url) == "hf" else RemoteFolder(url)
 
@@ -91,16 +91,16 @@ class _Ask(Enum):
 class Delivery:
     """The way of a dataset from its work folder to a store; use `open_delivery`.
 
-    `name` is the store's address and `repository` its name on the Hub, if it is there; `sent`
+    `name` is the recipient's address and `repository` its name on the Hub, if it is there; `sent`
     counts the shards that this run sent.
     """
 
-    def __init__(self, store: Store, folder: Path, report: Report) -> None:
-        self._store, self._folder, self._report = store, folder, report
+    def __init__(self, recipient: Recipient, folder: Path, report: Report) -> None:
+        self._recipient, self._folder, self._report = recipient, folder, report
         self._queue: Queue[ShardHeader | _Ask] = Queue(_WAITING)
         self._stopped = Event()
         self._failure: Exception | None = None
-        self.name, self.repository, self.sent = store.name, store.repository, 0
+        self.name, self.repository, self.sent = recipient.name, recipient.repository, 0
 
     def restore(self) -> None:
         """Bring the work folder up to what the store holds, by one listing of it.
@@ -111,7 +111,7 @@ class Delivery:
         Raises:
             OutputError: when the store holds another dataset.
         """
-        there, theirs = self._store.listing(SHARDS), self._store.read(DATASET)
+        there, theirs = self._recipient.listing(SHARDS), self._recipient.read(DATASET)
         ours = read_info(self._folder)
         if theirs is not None and _fingerprint(theirs) is None:
             raise OutputError(f"{self.name}: its {DATASET} is not onepic's; give another --output")
@@ -178,7 +178,7 @@ class Delivery:
         Raises:
             RunError, HubError: when something in the store is not what was sent.
         """
-        there = self._store.listing(SHARDS)
+        there = self._recipient.listing(SHARDS)
         headers = list(self._headers())
         changed = [header.number for header in headers if not self._holds(there, header)]
         if changed:
@@ -191,17 +191,17 @@ class Delivery:
         if stale:
             self._say_incomplete(info)
         for name in stale:
-            self._store.remove(name)
+            self._recipient.remove(name)
         for name in (NULL_PROMPT, REJECTED, CANVASES, CARD, DATASET):
             path = self._folder / name
             if path.is_file() and not (name == CARD and self._keeps_card()):
-                self._store.write(name, path.read_bytes())
-        self._store.settle()
+                self._recipient.write(name, path.read_bytes())
+        self._recipient.settle()
 
     def read_tar(self, number: int, start: int, size: int) -> bytes:
         """A part of a shard's tar that is not here any more."""
         name = f"{SHARDS}/{number:05d}.tar"
-        data = self._store.read(name, start, start + size)
+        data = self._recipient.read(name, start, start + size)
         if data is None:
             raise RunError(f"{self.name}/{name} vanished; run again to make it anew")
         return data
@@ -224,23 +224,23 @@ class Delivery:
         try:
             item = self._queue.get(timeout=0.2)
         except Empty:
-            self._settle_if(self._store.is_due())
+            self._settle_if(self._recipient.is_due())
             return False
         if isinstance(item, ShardHeader):
             self._send(item)
-        self._settle_if(isinstance(item, _Ask) or self._store.is_due())
+        self._settle_if(isinstance(item, _Ask) or self._recipient.is_due())
         self._queue.task_done()
         return item is _Ask.END
 
     def _settle_if(self, it_is_time: bool) -> None:
         if it_is_time and not self._stopped.is_set():
-            self._store.settle()
+            self._recipient.settle()
 
     def _send(self, header: ShardHeader) -> None:
         arrived = arrived_parts(self._folder, header)
         parts = {name: part for part, (name, _) in self._files(header).items()}
         names = [name for name, part in parts.items() if part not in arrived]
-        self._store.send(
+        self._recipient.send(
             {name: self._folder / name for name in names}, partial(self._mark, header, parts)
         )
 
@@ -308,7 +308,7 @@ class Delivery:
         return found.sha256 == (record.sha256 if record else sha256(path))
 
     def _say_incomplete(self, info: Mapping[str, Any]) -> None:
-        self._store.write(DATASET, to_json({**info, "complete": False}))
+        self._recipient.write(DATASET, to_json({**info, "complete": False}))
 
     def _fetch(self, there: Mapping[str, Stored], info: bytes) -> None:
         """Fetch what describes the dataset, and mark the shards that are there; info comes last."""
@@ -324,12 +324,12 @@ class Delivery:
         write_whole(self._folder / DATASET, info)
 
     def _fetch_one(self, name: str) -> None:
-        if (data := self._store.read(name)) is not None:
+        if (data := self._recipient.read(name)) is not None:
             write_whole(self._folder / name, data)
 
     def _keeps_card(self) -> bool:
         """Whether the card in the store was edited there."""
-        theirs = self._store.read(CARD)
+        theirs = self._recipient.read(CARD)
         return theirs is not None and not is_as_written(theirs.decode(errors="replace"))
 
 

@@ -12,8 +12,8 @@ from .errors import OutputError, RunError
 from .files import sha256
 from .network import check_protocol, is_hopeless, open_place, reason_of
 from .patience import patiently
+from .recipient import Settled, Stored
 from .secrets import without_secrets
-from .store import Settled, Stored
 
 #: Seconds before each further try of what failed, besides the tries of the file system itself.
 _WAITS = (1.0, 5.0, 20.0)
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class RemoteFolder:
-    """A `Store` of fsspec, where a file that was sent is there for good.
+    """A `Recipient` of fsspec, where a file that was sent is there for good.
 
     Methods raise OutputError for what will not pass, such as a missing bucket or permission, and
     RunError when the store failed again and again.

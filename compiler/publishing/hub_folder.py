@@ -18,8 +18,8 @@ from urllib.parse import unquote
 
 from ..errors import HubError, OutputError
 from ..files import DATASET, SHARD_FILES
+from ..recipient import Settled, Stored
 from ..secrets import without_secrets
-from ..store import Settled, Stored
 from .difference import check_nothing_else
 from .hub import hub_errors, insist, make_branch, make_repository
 from .local import LocalFile
@@ -55,7 +55,7 @@ def parse_address(url: str) -> tuple[str, str | None]:
 
 
 class HubFolder:
-    """A `Store` that is a dataset on the Hub, at the newest commit of a branch.
+    """A `Recipient` that is a dataset on the Hub, at the newest commit of a branch.
 
     The repository and the branch are made where they are missing. Nothing of others is
     overwritten: every commit names the one that it comes after.

@@ -19,7 +19,7 @@ class Stored:
     sha256: str | None = None
 
 
-class Store(Protocol):
+class Recipient(Protocol):
     """Files behind a URL, by their paths in the dataset.
 
     What is sent may be there for good at once, or be settled later, together with other files. Of
