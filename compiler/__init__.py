@@ -13,9 +13,10 @@ In the order in which data meet the modules:
 - `engine`, `ray_engine`: who runs the shard jobs, and where.
 - `compile`, `info`, `preview`, `card`, `finish`, `report`, `cli`: the run as a whole;
   `command`: how it ends, as every command does.
-- `network`, `patience`, `store`, `remote_folder`, `sent`, `delivery`: sending shards to a store
+- `network`, `patience`, `recipient`, `remote_folder`, `sent`, `delivery`: sending shards to a store
   while others are made.
-- `dataset`, `verify`: reading what was made, and checking it.
+- `seal`: the checksums of all files; `stores`, `dataset`, `verify`: reading what was made, in a
+  folder or at a URL, and checking it.
 - `decoder`, `inspection`: looking at it.
 - `publishing`: putting it on the Hub; `secrets` keeps tokens out of every message.
 """
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from .errors import OnepicError
     from .recipe import Recipe
     from .recipe_file import read_recipe
+    from .stores.cache import CacheSettings
 
 _HOMES = {
+    "CacheSettings": "stores.cache",
     "Dataset": "dataset",
     "DatasetSample": "dataset",
     "OnepicError": "errors",
@@ -45,6 +48,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CacheSettings",
     "Dataset",
     "DatasetSample",
     "OnepicError",

@@ -46,6 +46,8 @@ Examples:
 
   onepic-compile --verify data/colorization
 
+  onepic-compile --verify hf://datasets/USER/colorization
+
 A run that was stopped goes on where it was when the same command is given again. Exit codes: 0
 done, 1 the run failed, 2 the call or the recipe was wrong, 130 stopped by Ctrl-C.
 """
@@ -87,7 +89,8 @@ def compile_command(
         bool, typer.Option("--local", help="Work in this process, without Ray.")
     ] = False,
     verify: Annotated[
-        Path | None, typer.Option(help="Check every checksum and count of a dataset.")
+        str | None,
+        typer.Option(help="Check every checksum and count of a dataset, in a folder or at a URL."),
     ] = None,
     push_to_hub: Annotated[
         str | None,
@@ -99,7 +102,9 @@ def compile_command(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
-    with ending(COMMAND, "stopped; complete shards are kept, run again to continue", debug):
+    kept = "complete shards are kept, run again to continue"
+    stopped = f"stopped; {kept if verify is None else 'nothing was changed'}"
+    with ending(COMMAND, stopped, debug):
         if schema:
             print(json.dumps(recipe_schema(), indent=2))
         elif verify is not None:
@@ -216,9 +221,13 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
     return lines
 
 
-def _verify(path: Path) -> None:
-    dataset = open_dataset(path)
-    problems = dataset.verify()
+def _verify(place: str) -> None:
+    dataset = open_dataset(place)
+    problems = dataset.verify(open_report())
     if problems:
-        fail(COMMAND, "\n".join([*problems, f"{path}: run onepic-compile again to restore it"]), 1)
-    print(f"{path}: {len(dataset)} samples in {dataset.info['totals']['shards']} shards are sound")
+        commands = "onepic-compile or onepic-publish" if "://" in place else "onepic-compile"
+        advice = f"{dataset.name}: run {commands} again to restore it"
+        fail(COMMAND, "\n".join([*problems, advice]), 1)
+    totals = dataset.info["totals"]
+    where = f"{dataset.name} at commit {dataset.commit}" if dataset.commit else dataset.name
+    print(f"{where}: {totals['samples']} samples in {totals['shards']} shards are sound")

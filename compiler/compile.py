@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from .delivery import Delivery, open_delivery, work_folder
 from .duplicates import mark_duplicates
 from .engine import EncoderSettings, Scheduling, open_engine, run_each
 from .errors import OutputError, RecipeError, RunError
-from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, to_json, write_whole
+from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, shard_path, to_json, write_whole
 from .fingerprint import Checksums, differences, fingerprint_parts
 from .finish import finish_dataset
 from .hashes import hash_rows
@@ -27,9 +27,10 @@ from .layout import Layout
 from .lock import locked
 from .model import Model, open_model
 from .null_prompt import write_null_prompt
-from .plan import Outdated, Plan, outdated_shards, surplus_shards
+from .plan import DAMAGED, Outdated, Plan, outdated_shards, surplus_shards
 from .recipe import PanelSize, Recipe
 from .report import Report, Silent
+from .seal import checksums_of
 from .shard import Progress
 from .sizes import auto_panel_size, check_panel_size
 
@@ -92,7 +93,8 @@ def compile_dataset(
         info = _prepare_info(recipe, recipe_folder, output, layout, model, delivery)
         with ExitStack() as cluster:
             rows = _scan(recipe, recipe_folder, output, scheduling, cluster, report)
-            plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output)
+            known = checksums_of(read_info(output) or {})
+            plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output, known)
             _check_limit(plan)
             made = _make_shards(plan, info, model, scheduling, cluster, token, report, delivery)
         info, rejected = finish_dataset(plan, info, delivery)
@@ -236,6 +238,7 @@ def _make_shards(
     null_prompt = plan.output / NULL_PROMPT
     if not outdated and null_prompt.is_file():
         return 0
+    _delete_damaged_indexes(plan, outdated)
     write_whole(plan.output / DATASET, to_json(info))
     settings = EncoderSettings(model, plan.recipe.latent, info["encoder"]["threads"])
     jobs = (plan.job(shard.number, token) for shard in outdated)
@@ -262,6 +265,13 @@ def _make_shards(
     finally:
         report.end()
     return made
+
+
+def _delete_damaged_indexes(plan: Plan, outdated: Iterable[Outdated]) -> None:
+    """Forget indexes that only dataset.json tells from sound ones, before it forgets how."""
+    for shard in outdated:
+        if shard.reason == DAMAGED:
+            shard_path(plan.output, shard.number, ".parquet").unlink()
 
 
 def _announce(plan: Plan, outdated: list[Outdated], report: Report) -> None:

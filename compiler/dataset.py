@@ -1,27 +1,44 @@
-"""Reading a compiled dataset: samples by number, straight from the shards' bytes."""
+"""Reading a compiled dataset: samples by number, straight from the shards' bytes.
+
+Wherever it lies: what a dataset at a URL needs is fetched when it is needed, see `stores`.
+"""
 
 from __future__ import annotations
 
 import bisect
 import json
 import mmap
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 
 from .errors import DatasetError
-from .files import DATASET, SHARD_FILES, shard_path
+from .files import DATASET, SHARD_FILES, shard_name
 from .index import ShardHeader, read_header, read_index
+from .network import StoreError
+from .report import Report, Silent
+from .seal import checksums_of
+from .stores.cache import CacheSettings
+from .stores.local import LocalStore
+from .stores.revision import commit_of
+from .stores.store import Store, name_of, open_store
 from .verify import find_damage
+
+#: Indexes of a store that are fetched at once.
+_READERS = 8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,14 +61,32 @@ class DatasetSample:
 
 
 class Dataset:
-    """A finished dataset on disk; open one with `open_dataset`.
+    """A finished dataset in a folder or at a URL; open one with `open_dataset`.
 
-    `info` is what dataset.json holds. Indexes are read, and shards mapped, when they are needed.
+    `info` is what dataset.json holds, `name` the folder or the URL as it was given. Indexes are
+    read, and shards fetched and mapped, when they are needed.
     """
 
-    def __init__(self, path: Path, info: dict[str, Any]) -> None:
-        self.path = path
+    def __init__(self, name: str, store: Store, info: dict[str, Any]) -> None:
+        self.name = name
         self.info = info
+        self._store = store
+
+    @property
+    def path(self) -> Path:
+        """The folder that it lies in.
+
+        Raises:
+            StoreError: when it lies at a URL.
+        """
+        if not isinstance(self._store, LocalStore):
+            raise StoreError(f"{self.name}: expected a folder of this machine, not a URL")
+        return self._store.folder
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the Hub that is read; None elsewhere."""
+        return commit_of(self._store.name)
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -68,7 +103,7 @@ class Dataset:
         shard = bisect.bisect_right(self._ends, number)
         row = number - (self._ends[shard - 1] if shard else 0)
         time = self._index(shard).stat().st_mtime_ns
-        return _read_sample(_open_shard(self.path, shard, time), row)
+        return _read_sample(_open_shard(self._store, shard, time), row)
 
     def __iter__(self) -> Iterator[DatasetSample]:
         return (self[number] for number in range(len(self)))
@@ -79,34 +114,46 @@ class Dataset:
         Raises:
             DatasetError: when an index is missing or damaged.
         """
-        for number in range(self.info["totals"]["shards"]):
-            header = read_header(self._index(number))
-            if header is None:
-                raise DatasetError(
-                    f"{self._index(number)}: missing or damaged; compile again to restore it"
-                )
-            yield header
+        with ThreadPoolExecutor(1 if self._store.capacity is None else _READERS) as pool:
+            numbers = range(self.info["totals"]["shards"])
+            for number, path in zip(numbers, pool.map(self._index, numbers), strict=True):
+                header = read_header(path)
+                if header is None:
+                    index = f"{self.name}/{shard_name(number, '.parquet')}"
+                    raise DatasetError(f"{index}: missing or damaged; compile again to restore it")
+                yield header
 
-    def verify(self) -> list[str]:
+    def verify(self, report: Report | None = None) -> list[str]:
         """Read every byte and compare checksums and counts; each problem, or an empty list.
 
         Compiling again restores what is damaged; where it would not notice the damage, the problem
-        says which index has to be deleted first.
+        says which file has to be deleted first. At a URL every file is read as it is there now, and
+        none is kept.
+
+        Raises:
+            DatasetError: when a store cannot be reached.
         """
-        return list(find_damage(self.path, self.info["totals"]))
+        return list(find_damage(self._store, self.info, report or Silent()))
 
     def _index(self, number: int) -> Path:
-        return shard_path(self.path, number, ".parquet")
+        name = shard_name(number, ".parquet")
+        return self._store.metadata(name, sha256=checksums_of(self.info).get(name))
 
 
-def open_dataset(path: str | Path) -> Dataset:
-    """Open a compiled dataset.
+def open_dataset(path: str | Path, cache: CacheSettings | None = None) -> Dataset:
+    """Open a compiled dataset in a folder, or at any URL that fsspec opens.
+
+    From a URL, such as ``hf://datasets/USER/NAME@REVISION`` or ``s3://BUCKET/NAME``, indexes and
+    then shards are fetched when they are needed, checked against their SHA-256, and kept in
+    `cache`, which processes share and `onepic-train` uses too. On the Hub it is read at the commit
+    that the revision has now. An index, and each shard that is used, is fetched whole.
 
     Raises:
-        DatasetError: when there is none, it is unfinished, or of a newer format.
+        DatasetError: when there is none, it is unfinished, of a newer format, or not reached.
     """
-    folder = Path(path).expanduser()
-    return Dataset(folder, read_finished_info(folder, str(folder)))
+    store = open_store(path, cache or CacheSettings())
+    name = name_of(path, store)
+    return Dataset(name, store, read_finished_info(store.metadata(DATASET).parent, name))
 
 
 def read_finished_info(folder: Path, name: str) -> dict[str, Any]:
@@ -117,13 +164,15 @@ def read_finished_info(folder: Path, name: str) -> dict[str, Any]:
     """
     info = read_known_info(folder, name)
     if not info["complete"]:
-        if name.startswith("hf://"):
-            raise DatasetError(
-                f"{name}: it is not complete; run the onepic-compile or onepic-publish again that "
-                "makes it"
-            )
-        raise DatasetError(f"{name}: compiling it has not finished; run onepic-compile again")
+        raise DatasetError(f"{name}: {unfinished(name)}")
     return info
+
+
+def unfinished(name: str) -> str:
+    """What to say of an unfinished dataset, by the place that it lies in."""
+    if name.startswith("hf://"):  # dataset.json does not say which of the two sends it
+        return "it is not complete; run the onepic-compile or onepic-publish again that makes it"
+    return "compiling it has not finished; run onepic-compile again"
 
 
 def read_known_info(folder: Path, name: str) -> dict[str, Any]:
@@ -174,23 +223,36 @@ class _Shard:
 
 
 @lru_cache(maxsize=64)
-def _open_shard(folder: Path, number: int, time: int) -> _Shard:  # noqa: ARG001
+def _open_shard(store: Store, number: int, time: int) -> _Shard:  # noqa: ARG001
     """Map a shard; its index's time tells the cache a shard from one that replaced it."""
-    index_path = shard_path(folder, number, ".parquet")
-    index = read_index(index_path)
-    tar_path, text_path = (shard_path(folder, number, suffix) for suffix in SHARD_FILES.values())
-    try:
-        with tar_path.open("rb") as file:
-            tar = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if len(tar) < index["webp_offset"][-1].as_py() + index["webp_size"][-1].as_py():
-            raise ValueError("it is shorter than its index says")
-        text = load_file(text_path)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise DatasetError(
-            f"{tar_path}: cannot be read ({error}); delete {index_path} and compile again to "
-            "restore it"
-        ) from error
+    path = store.metadata(shard_name(number, ".parquet"))
+    header, index = read_header(path), read_index(path)
+    if header is None:
+        raise DatasetError(f"{path}: missing or damaged; compile again to restore it")
+    tar = _read_file(store, header, "tar", lambda file: _map(file, index))
+    text = _read_file(store, header, "text", lambda file: load(file.read()))
     return _Shard(index, tar, text["hidden"], text["pooled"])
+
+
+def _read_file(store: Store, header: ShardHeader, name: str, read: Callable[[BinaryIO], T]) -> T:
+    """What `read` makes of an open file of a shard."""
+    suffix = SHARD_FILES[name]
+    with os.fdopen(store.open_shard(header.number, suffix, header.files[name]), "rb") as file:
+        try:
+            return read(file)
+        except (OSError, ValueError, SafetensorError) as error:
+            index = shard_name(header.number, ".parquet")
+            raise DatasetError(
+                f"{store.name}/{shard_name(header.number, suffix)}: cannot be read ({error}); "
+                f"{store.remedy(index)}, and compile again to restore it"
+            ) from error
+
+
+def _map(file: BinaryIO, index: pa.Table) -> mmap.mmap:
+    tar = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if len(tar) < index["webp_offset"][-1].as_py() + index["webp_size"][-1].as_py():
+        raise ValueError("it is shorter than its index says")
+    return tar
 
 
 def _read_sample(shard: _Shard, row: int) -> DatasetSample:

@@ -47,6 +47,14 @@ class DatasetError(OnepicError):
     """A compiled dataset is missing, unfinished or damaged."""
 
 
+class DamagedFileError(DatasetError):
+    """One file of a dataset is missing, or not what is known of it; `reason` says which."""
+
+    def __init__(self, place: str, reason: str, advice: str) -> None:
+        super().__init__(f"{place}: {reason}; {advice}")
+        self.reason = reason
+
+
 class HubError(OnepicError):
     """The Hub cannot be reached, or failed; the same command may do later."""
 

@@ -23,7 +23,12 @@ SHARD_NAME = re.compile(rf"{SHARDS}/\d{{5,}}\.(tar|text\.safetensors|parquet)")
 
 def shard_path(output: Path, number: int, suffix: str) -> Path:
     """A file of shard `number`; `suffix` is ``.tar``, ``.text.safetensors`` or ``.parquet``."""
-    return output / SHARDS / f"{number:05d}{suffix}"
+    return output / shard_name(number, suffix)
+
+
+def shard_name(number: int, suffix: str) -> str:
+    """The path of a file of shard `number` in its dataset."""
+    return f"{SHARDS}/{number:05d}{suffix}"
 
 
 def settle(temporary: Path, final: Path) -> None:

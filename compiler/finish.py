@@ -31,6 +31,7 @@ from .info import count
 from .layout import Box
 from .plan import Plan, remove_surplus
 from .preview import Preview, write_sheet
+from .seal import sealed
 
 #: Canvases on the contact sheet.
 SHEET = 12
@@ -53,11 +54,12 @@ def finish_dataset(
     if info["totals"]["rejected"]:
         rejected = tuple(row for header in _headers(plan) for row in header.rejected)
     paths = (plan.output / name for name in (DATASET, REJECTED, CANVASES, CARD))
-    if not all(path.is_file() for path in paths) or read_info(plan.output) != info:
-        _describe(plan, info, rejected, delivery)
+    finished = sealed(info, plan.output)
+    if not all(path.is_file() for path in paths) or read_info(plan.output) != finished:
+        finished = _describe(plan, info, rejected, delivery)
     if delivery:
-        delivery.finish(info)
-    return info, rejected
+        delivery.finish(finished)
+    return finished, rejected
 
 
 def _describe(
@@ -65,13 +67,16 @@ def _describe(
     info: dict[str, Any],
     rejected: tuple[Rejection, ...],
     delivery: Delivery | None,
-) -> None:
+) -> dict[str, Any]:
+    """Write all that describes the whole; what dataset.json holds."""
     _write_rejected(plan)
-    write_whole(plan.output / DATASET, to_json(info))
     if previews := list(islice(_previews(plan, delivery), SHEET)):
         write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
     repository = delivery.repository if delivery else None
     _write_card(plan.output / CARD, info, rejected, repository)
+    finished = sealed(info, plan.output)
+    write_whole(plan.output / DATASET, to_json(finished))
+    return finished
 
 
 def _headers(plan: Plan) -> Iterator[ShardHeader]:

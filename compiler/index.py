@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import DatasetError
-from .files import SHARD_FILES, settle, shard_path
+from .files import SHARD_FILES, settle, shard_name
 from .sent import is_sent
 
 _HEADER = b"onepic"
@@ -116,10 +116,10 @@ def write_index(
     settle(temporary, final)
 
 
-def read_header(path: Path) -> ShardHeader | None:
+def read_header(source: Path | pa.NativeFile) -> ShardHeader | None:
     """The header of an index; None where there is no index or it is damaged."""
     try:
-        return header_of(pq.read_schema(path))
+        return header_of(pq.read_schema(source))
     except (OSError, pa.ArrowException, ValueError):
         return None
 
@@ -143,12 +143,23 @@ def missized_files(output: Path, header: ShardHeader) -> Iterator[str]:
     """
     if is_sent(output, header):
         return
+    names = [shard_name(header.number, SHARD_FILES[name]) for name in header.files]
+    sizes = {name: (output / name).stat().st_size for name in names if (output / name).is_file()}
+    yield from missized(header, sizes)
+
+
+def missized(header: ShardHeader, sizes: Mapping[str, int]) -> Iterator[str]:
+    """Which of a shard's files are missing, or have other sizes than its index says.
+
+    `sizes` are the bytes of the files that are there, by their paths in the dataset.
+    """
     for name, record in header.files.items():
-        path = shard_path(output, header.number, SHARD_FILES[name])
-        if not path.is_file():
-            yield f"{path.name} is missing"
-        elif (size := path.stat().st_size) != record.size:
-            yield f"{path.name} has {size} bytes instead of {record.size}"
+        path = shard_name(header.number, SHARD_FILES[name])
+        file = path.rpartition("/")[2]
+        if path not in sizes:
+            yield f"{file} is missing"
+        elif sizes[path] != record.size:
+            yield f"{file} has {sizes[path]} bytes instead of {record.size}"
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> tuple[ShardHeader, pa.Table]:
@@ -163,7 +174,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> tuple[ShardHeader, pa.Ta
         return header_of(file.schema_arrow), file.read(list(columns), use_threads=False)
 
 
-def read_index(path: Path) -> pa.Table:
+def read_index(path: Path | pa.NativeFile) -> pa.Table:
     """The rows of an index, with `SCHEMA`'s columns.
 
     Raises:

@@ -71,17 +71,28 @@ def protocol_of(url: str) -> str:
 
 def is_hopeless(error: Exception) -> bool:
     """Whether the same call will fail again, as far as a file system's error tells."""
-    answer = getattr(error, "response", None)
-    status = getattr(error, "status", None) or getattr(answer, "status_code", None)
-    if isinstance(status, int):
+    status = _status_of(error)
+    if status is not None:
         return 400 <= status < 500 and status not in _PASSING
     return isinstance(error, _HOPELESS)
 
 
+def is_missing(error: Exception) -> bool:
+    """Whether a file system's error says that there is no such file."""
+    return isinstance(error, FileNotFoundError) or _status_of(error) == 404
+
+
+def _status_of(error: Exception) -> int | None:
+    """The HTTP status that a file system's error tells."""
+    answer = getattr(error, "response", None)
+    status = getattr(error, "status", None) or getattr(answer, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
 def reason_of(error: Exception) -> str:
-    """What an error says, without secrets."""
+    """What an error says, in a line, without secrets."""
     text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
-    return without_secrets(text)
+    return " ".join(without_secrets(text).split())
 
 
 def cache_folder() -> Path:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from .embeddings import Embeddings
 from .files import write_whole
@@ -22,15 +23,15 @@ def write_null_prompt(path: Path, embeddings: Embeddings) -> None:
     write_whole(path, save(tensors, metadata={"sha256": _sha256_of(tensors)}))
 
 
-def is_sound(path: Path) -> bool:
-    """Whether the file holds the very tensors that were written."""
+def is_sound(data: bytes) -> bool:
+    """Whether these are the bytes of a file with the very tensors that were written."""
     try:
-        with safe_open(path, "numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            recorded = (file.metadata() or {}).get("sha256")
-    except (OSError, SafetensorError):
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        recorded = header["__metadata__"]["sha256"]
+    except (SafetensorError, ValueError, LookupError, TypeError):
         return False
-    return recorded == _sha256_of(tensors)
+    return bool(recorded == _sha256_of(tensors))
 
 
 def _sha256_of(tensors: Mapping[str, NDArray[Any]]) -> str:

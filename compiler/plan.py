@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
 from .errors import DatasetError
-from .files import SHARD_FILES, SHARDS, shard_path
+from .files import SHARD_FILES, SHARDS, sha256, shard_path
 from .index import ShardHeader, missized_files, read_header, read_index
 from .layout import Layout
 from .marks import marked_stamps
@@ -21,6 +21,8 @@ from .shard import ShardJob
 
 #: Rows that a message about stale shards names before it counts the rest.
 _NAMED = 3
+#: Why a shard is made again whose index does not hold what was written.
+DAMAGED = "its index is damaged"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Plan:
     """The rows of a source, cut into consecutive shards.
 
     `rows` has the string columns ``key`` and ``stamp``, and what the source needs to read them; it
-    may be memory-mapped, and have those of `marks`. `fingerprint` is the dataset's.
+    may be memory-mapped, and have those of `marks`. `fingerprint` is the dataset's; `checksums` are
+    those of its indexes, by path, as far as an earlier run has finished it.
     """
 
     recipe: Recipe
@@ -37,6 +40,7 @@ class Plan:
     rows: pa.Table
     fingerprint: str
     output: Path
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shards(self) -> int:
@@ -93,12 +97,17 @@ def outdated_shards(plan: Plan) -> Iterator[Outdated]:
             yield Outdated(number)
             continue
         header = read_header(path)
-        if header is None:
-            yield Outdated(number, "its index is damaged")
+        if header is None or not _is_as_recorded(plan, path):
+            yield Outdated(number, DAMAGED)
         elif header.fingerprint != plan.shard_fingerprint(number):
             yield Outdated(number, _explain(plan, number, header))
         elif damage := next(missized_files(plan.output, header), None):
             yield Outdated(number, damage)
+
+
+def _is_as_recorded(plan: Plan, index: Path) -> bool:
+    recorded = plan.checksums.get(index.relative_to(plan.output).as_posix())
+    return recorded in (None, sha256(index))
 
 
 def surplus_shards(plan: Plan) -> list[int]:
@@ -124,7 +133,7 @@ def _explain(plan: Plan, number: int, header: ShardHeader) -> str:
     try:
         index = read_index(shard_path(plan.output, number, ".parquet"))
     except DatasetError:
-        return "its index is damaged"
+        return DAMAGED
     old = dict(zip(index["source"].to_pylist(), index["stamp"].to_pylist(), strict=True))
     old |= {rejection.source: rejection.stamp for rejection in header.left_out}
     rows = plan.shard_rows(number)

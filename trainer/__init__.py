@@ -3,8 +3,8 @@
 In the order in which a run meets the modules:
 
 - `settings`, `adapter`: what is asked for, and what is trained.
-- `revision`, `store`, `fetch`, `cache`: a dataset's files, here or fetched into a bounded folder.
-- `canvases`, `samples`: a dataset that is open, and where its samples lie.
+- `canvases`, `samples`: a dataset that is open, here or by `compiler.stores` from a URL, and where
+  its samples lie.
 - `order`, `fetch_ahead`, `reader`, `conditioning`, `loader`: samples become batches.
 - `base`, `objective`, `step`: the model, and from a batch to its losses.
 - `optimizer`, `state`, `checkpoint`, `resume`: what training changes, and how it is kept.

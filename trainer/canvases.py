@@ -15,10 +15,11 @@ from safetensors.numpy import load_file
 from ..compiler.dataset import read_finished_info
 from ..compiler.errors import DatasetError, SettingsError
 from ..compiler.files import DATASET, NULL_PROMPT
-from .cache import CacheSettings
+from ..compiler.seal import checksums_of
+from ..compiler.stores.cache import CacheSettings
+from ..compiler.stores.store import Store, open_store
 from .order import Numbers
 from .samples import SampleTable, read_samples
-from .store import Store, open_store
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +54,15 @@ def open_canvases(path: str | Path, cache: CacheSettings | None = None) -> Canva
     store = open_store(path, cache or CacheSettings())
     info = read_finished_info(store.metadata(DATASET).parent, store.name)
     try:
-        empty = load_file(store.metadata(NULL_PROMPT))
+        known = checksums_of(info).get(NULL_PROMPT)
+        empty = load_file(store.metadata(NULL_PROMPT, sha256=known))
         hidden, pooled = empty["hidden"][0], empty["pooled"][0]
     except (OSError, SafetensorError, KeyError) as error:
         raise DatasetError(
             f"{store.name}/{NULL_PROMPT}: cannot be read ({error}); compile again to restore it"
         ) from error
-    return Canvases(store, info, read_samples(store, info["totals"]["shards"]), hidden, pooled)
+    samples = read_samples(store, info["totals"]["shards"], checksums_of(info))
+    return Canvases(store, info, samples, hidden, pooled)
 
 
 def check_same_latents(datasets: Sequence[Canvases]) -> None:

@@ -10,8 +10,8 @@ import yaml
 
 from ..compiler.card import describe_task
 from ..compiler.files import write_whole
+from ..compiler.stores.revision import dataset_on_hub
 from .metrics import OTHER_CONTEXT, VALIDATION
-from .revision import dataset_on_hub
 
 CURVE = "curve.png"
 #: What the curve and the card show, and under which names.

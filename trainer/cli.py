@@ -144,7 +144,7 @@ def _train(
     from accelerate import PartialState
 
     from ..compiler.publishing.hub import make_repository
-    from .cache import CacheSettings
+    from ..compiler.stores.cache import CacheSettings
     from .publish import push_to_hub
     from .training import train
 

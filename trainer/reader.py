@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ..compiler.errors import DatasetError
 from ..compiler.files import SHARD_FILES, SHARDS
+from ..compiler.stores.store import Store
 from .order import Numbers
 from .samples import SampleTable
-from .store import Store
 
 #: What safetensors allows, so that a damaged length asks for no more memory.
 _LONGEST_HEADER = 100_000_000

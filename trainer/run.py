@@ -16,15 +16,15 @@ from diffusers import UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 
 from ..compiler.errors import SettingsError
+from ..compiler.stores.cache import CacheSettings
+from ..compiler.stores.revision import commit_of
 from .adapter import add_adapter, trainable
 from .base import Base, check_fits, open_base
-from .cache import CacheSettings
 from .canvases import Canvases, check_same_latents, hold_out, open_canvases
 from .fetch_ahead import window_of
 from .loader import CanvasLoader
 from .optimizer import make_optimizer, make_schedule
 from .order import Numbers
-from .revision import commit_of
 from .settings import Settings
 from .state import State
 from .step import Objective

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from ..compiler.errors import DatasetError
 from ..compiler.files import SHARDS
 from ..compiler.index import FileRecord, read_columns
-from .store import Store
+from ..compiler.stores.store import Store
 
 Shape = tuple[int, int, int]
 
@@ -58,14 +60,18 @@ class SampleTable:
         return len(self.shard)
 
 
-def read_samples(store: Store, shards: int) -> SampleTable:
+def read_samples(
+    store: Store, shards: int, checksums: Mapping[str, str] = MappingProxyType({})
+) -> SampleTable:
     """Read the indexes of all shards of a dataset.
+
+    Those that are fetched must have the SHA-256 that `checksums` says, by their paths.
 
     Raises:
         DatasetError: when an index is missing or damaged, or the dataset is empty.
     """
     with ThreadPoolExecutor(_READERS) as pool:
-        parts = list(pool.map(lambda number: _read_index(store, number), range(shards)))
+        parts = list(pool.map(lambda number: _read_index(store, number, checksums), range(shards)))
     table = pa.concat_tables([table for _, table in parts]) if parts else None
     if table is None or not table.num_rows:
         raise DatasetError(f"{store.name}: the dataset has no samples; compile it again")
@@ -95,8 +101,10 @@ def sample_name(store: Store, table: SampleTable, number: int) -> str:
     return f"{row['key']} ({row['source']})"
 
 
-def _read_index(store: Store, number: int) -> tuple[dict[str, FileRecord], pa.Table]:
-    path = store.metadata(_index_name(number))
+def _read_index(
+    store: Store, number: int, checksums: Mapping[str, str]
+) -> tuple[dict[str, FileRecord], pa.Table]:
+    path = store.metadata(_index_name(number), sha256=checksums.get(_index_name(number)))
     try:
         header, table = read_columns(path, _COLUMNS)
     except (OSError, pa.ArrowException, ValueError) as error:

@@ -13,8 +13,9 @@ from accelerate.utils import broadcast_object_list
 from ..compiler.errors import OutputError
 from ..compiler.lock import locked
 from ..compiler.report import Report, Silent
+from ..compiler.stores.cache import CacheSettings
+from ..compiler.stores.revision import pin
 from .adapter import count_parameters
-from .cache import CacheSettings
 from .checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from .failures import explain_not_finite, explained
 from .interrupt import Interrupt, watched
@@ -23,7 +24,6 @@ from .metrics import VALIDATION, Metrics, check_tracker, read_metrics
 from .outputs import describe_settings, write_outputs
 from .recorder import NotFiniteError
 from .resume import check_same_run
-from .revision import pin
 from .run import Run, check_enough_samples, open_accelerator, open_inputs, prepare
 from .settings import Settings, check_exports
 from .stopwatch import Stopwatch

@@ -1,4 +1,7 @@
-"""All samples of a dataset by its indexes, whatever state it is in; no shard is opened."""
+"""All samples of a dataset by its indexes, whatever state it is in; no shard is opened.
+
+Of a dataset at a URL the indexes are fetched, and the sizes of the other files come from a listing.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..dataset import read_known_info
-from ..errors import DatasetError
-from ..files import DATASET, SHARDS, shard_path
-from ..index import SCHEMA, Rejection, ShardHeader, missized_files, read_columns
+from ..dataset import read_known_info, unfinished
+from ..errors import DamagedFileError, DatasetError
+from ..files import DATASET, SHARD_NAME, SHARDS, shard_name
+from ..index import SCHEMA, FileRecord, Rejection, ShardHeader, missized, read_columns
+from ..seal import checksums_of
+from ..stores.cache import CacheSettings
+from ..stores.store import Store, name_of, open_store
 from ..verify import damage_beside_shards, find_miscounts
 
 SHAPE = ("channels", "height", "width")
@@ -27,58 +33,91 @@ _READERS = 8
 class Catalogue:
     """What the indexes that can be read say.
 
-    `info` is what dataset.json holds; `samples` has a row for each sample, with the index's columns
-    and ``shard``, the number of its shard; `problems` is each in a line.
+    `name` is what the user calls the dataset; `info` is what dataset.json holds; `sizes` are the
+    bytes of its files, by path, where the store can list them; `samples` has a row for each sample,
+    with the index's columns and ``shard``, the number of its shard; `problems` is each in a line.
     """
 
-    folder: Path
+    name: str
+    store: Store
     info: dict[str, Any]
+    sizes: Mapping[str, int] | None
     headers: tuple[ShardHeader, ...]
     samples: pa.Table
     problems: tuple[str, ...]
+
+    def record_of(self, shard: int, name: str) -> FileRecord:
+        """What the index of a shard says of its ``tar`` or ``text``."""
+        return next(header for header in self.headers if header.number == shard).files[name]
 
     def left_out(self) -> Iterator[Rejection]:
         """The rows that were rejected or dropped by filters, in their order."""
         return (row for header in self.headers for row in header.left_out)
 
 
-def read_catalogue(folder: Path) -> Catalogue:
+def open_catalogue(place: str | Path) -> Catalogue:
+    """Read the indexes of the dataset in a folder, or at any URL that fsspec opens.
+
+    Raises:
+        DatasetError: as `read_catalogue` does, and when the URL cannot be used.
+    """
+    store = open_store(place, CacheSettings())
+    return read_catalogue(store, name_of(place, store))
+
+
+def read_catalogue(store: Store, name: str) -> Catalogue:
     """Read the indexes of a dataset, which may be unfinished or damaged.
 
     Raises:
-        DatasetError: when there is no dataset, or it is of a newer format.
+        DatasetError: when there is no dataset, it is of a newer format, or it cannot be reached.
     """
-    info = read_known_info(folder, str(folder))
+    info = read_known_info(store.metadata(DATASET).parent, name)
     if missing := {"task", "latents", "model", "canvas_size"} - set(info):
         raise DatasetError(
-            f"{folder / DATASET}: has no {min(missing)!r}; run onepic-compile again to write it"
+            f"{name}/{DATASET}: has no {min(missing)!r}; run onepic-compile again to write it"
         )
-    numbers = _shards(folder, info)
+    sizes = store.sizes()
+    if sizes is None and not info["complete"]:
+        raise DatasetError(f"{name}: {unfinished(name)}")
+    numbers, checksums = _shards(info, sizes or {}), checksums_of(info)
     with ThreadPoolExecutor(_READERS) as pool:
-        parts = list(pool.map(lambda number: _read_shard(folder, number), numbers))
+        parts = list(pool.map(lambda number: _read_shard(store, number, sizes, checksums), numbers))
     found = [part for part in parts if part is not None]
     headers = tuple(header for header, _ in found)
+    shards = dict(zip(numbers, parts, strict=True))
     return Catalogue(
-        folder=folder,
+        name=name,
+        store=store,
         info=info,
+        sizes=sizes,
         headers=headers,
         samples=_concatenated([_with_shard(*part) for part in found]),
-        problems=tuple(_find_problems(folder, info, dict(zip(numbers, parts, strict=True)))),
+        problems=(
+            *(() if info["complete"] else (unfinished(name),)),
+            *_find_problems(store, info, sizes, shards),
+        ),
     )
 
 
-def _shards(folder: Path, info: Mapping[str, Any]) -> list[int]:
+def _shards(info: Mapping[str, Any], sizes: Mapping[str, int]) -> list[int]:
     """The shards that should be there; of an unfinished dataset those that are."""
     if info["complete"]:
         return list(range(info["totals"]["shards"]))
-    stems = {path.name.partition(".")[0] for path in (folder / SHARDS).glob("*.*")}
-    return sorted(int(stem) for stem in stems if stem.isdecimal())
+    names = (name for name in sizes if SHARD_NAME.fullmatch(name))
+    return sorted({int(name.removeprefix(f"{SHARDS}/").partition(".")[0]) for name in names})
 
 
-def _read_shard(folder: Path, number: int) -> tuple[ShardHeader, pa.Table] | None:
+def _read_shard(
+    store: Store, number: int, sizes: Mapping[str, int] | None, checksums: Mapping[str, str]
+) -> tuple[ShardHeader, pa.Table] | None:
+    name = shard_name(number, ".parquet")
+    if sizes is not None and name not in sizes:
+        return None
+    size = None if sizes is None else sizes[name]
     try:
-        return read_columns(shard_path(folder, number, ".parquet"), _COLUMNS)
-    except (OSError, pa.ArrowException, ValueError):
+        path = store.metadata(name, size=size, sha256=checksums.get(name))
+        return read_columns(path, _COLUMNS)
+    except (DamagedFileError, OSError, pa.ArrowException, ValueError):
         return None
 
 
@@ -93,12 +132,11 @@ def _concatenated(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _find_problems(
-    folder: Path,
+    store: Store,
     info: Mapping[str, Any],
+    sizes: Mapping[str, int] | None,
     shards: Mapping[int, tuple[ShardHeader, pa.Table] | None],
 ) -> Iterator[str]:
-    if not info["complete"]:
-        yield "compiling it has not finished; run onepic-compile again"
     counted = {"samples": 0, "rejected": 0, "dropped": 0}
     for number, shard in shards.items():
         if shard is None:
@@ -110,7 +148,8 @@ def _find_problems(
         counted["dropped"] += sum(map(len, header.dropped.values()))
         if table.num_rows != header.samples:
             yield f"{SHARDS}/{number:05d}.parquet has {table.num_rows} rows, not {header.samples}"
-        yield from (f"{SHARDS}/{damage}" for damage in missized_files(folder, header))
+        if sizes is not None and not store.is_elsewhere(header):
+            yield from (f"{SHARDS}/{damage}" for damage in missized(header, sizes))
     if not counted["samples"]:
         yield "there is no sample in it"
     if info["complete"]:
@@ -118,4 +157,4 @@ def _find_problems(
         if is_sound:
             yield from find_miscounts(info["totals"], counted)
         left_out = counted["rejected"] + counted["dropped"]
-        yield from damage_beside_shards(folder, left_out if is_sound else None)
+        yield from damage_beside_shards(store, left_out if is_sound else None, checksums_of(info))

@@ -17,7 +17,8 @@ from ..command import ending, fail
 from ..errors import OutputError
 from ..files import write_whole
 from ..report import open_report
-from .catalogue import Catalogue, read_catalogue
+from ..stores.local import LocalStore
+from .catalogue import Catalogue, open_catalogue
 from .facts import gather_facts
 from .selection import draw_selection
 from .single import read_one, sample_lines
@@ -35,9 +36,12 @@ Examples:
 
   onepic-inspect data/colorization --image 3
 
+  onepic-inspect hf://datasets/USER/colorization
+
 Counts come from the indexes of all samples; latents and masks from a selection of them, which is
-the same for the same --seed. Checksums are compared by onepic-compile --verify. Exit codes: 0 done,
-1 the dataset has problems, which are listed, 2 the call was wrong, 130 stopped by Ctrl-C.
+the same for the same --seed. From a URL no more than these is fetched, or little more. Checksums
+are compared by onepic-compile --verify. Exit codes: 0 done, 1 the dataset has problems, which are
+listed, 2 the call was wrong, 130 stopped by Ctrl-C.
 """
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -45,7 +49,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command(help=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 def inspect_command(
-    dataset: Annotated[str, typer.Argument(help="A folder made by onepic-compile.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(help="A folder made by onepic-compile, or a URL that fsspec opens."),
+    ],
     html: Annotated[
         Path | None, typer.Option(help="Write a page for a browser into this file.")
     ] = None,
@@ -62,10 +69,10 @@ def inspect_command(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
-    if wrong := _what_is_wrong(dataset, html, image, output, json_):
+    if wrong := _what_is_wrong(html, image, output, json_):
         fail(COMMAND, wrong, 2)
     with ending(COMMAND, "stopped; nothing was changed", debug):
-        catalogue = read_catalogue(Path(dataset).expanduser())
+        catalogue = open_catalogue(dataset)
         if image is not None:
             _show_sample(catalogue, image, output)
         else:
@@ -73,14 +80,9 @@ def inspect_command(
 
 
 def _what_is_wrong(
-    dataset: str, html: Path | None, image: int | None, output: Path | None, json_: bool
+    html: Path | None, image: int | None, output: Path | None, json_: bool
 ) -> str | None:
     """Why a call cannot be carried out; None where it can."""
-    if "://" in dataset:
-        return (
-            f"{dataset}: a URL; only folders of this machine can be inspected: download the "
-            "dataset first"
-        )
     if image is not None and (html is not None or json_):
         return "--image shows one sample: give it without --html and --json"
     if output is not None and image is None:
@@ -122,13 +124,20 @@ def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None
     picture = canvas_beside_mask(decode_canvas(vae, sample, catalogue.info), sample)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
-    path = output or Path(f"{catalogue.folder.resolve().name}-{number}.png")
+    path = output or Path(f"{_short_name(catalogue)}-{number}.png")
     _write(path, buffer.getvalue())
     if sys.stdout.isatty():
         _print(draw_in_blocks(picture, Console().width))
     print(f"picture: {path}, the canvas as its latents say, its target framed, and its mask")
     if not np.isfinite(sample.latents).all():
         raise typer.Exit(1)
+
+
+def _short_name(catalogue: Catalogue) -> str:
+    """What the dataset is called where it lies: its folder's name, or NAME of USER/NAME."""
+    if isinstance(catalogue.store, LocalStore):
+        return catalogue.store.folder.resolve().name
+    return catalogue.name.rstrip("/").rpartition("/")[2].partition("@")[0]
 
 
 def _print(lines: Iterable[RenderableType]) -> None:

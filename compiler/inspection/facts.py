@@ -121,7 +121,7 @@ def describe_whole(catalogue: Catalogue) -> Whole:
     for header in headers:
         filters.update({label: len(rows) for label, rows in header.dropped.items()})
     return Whole(
-        dataset=str(catalogue.folder),
+        dataset=catalogue.name,
         task=str(catalogue.info["task"]),
         complete=catalogue.info["complete"],
         factor=catalogue.info["model"]["factor"],

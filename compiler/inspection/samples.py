@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
-from pathlib import Path
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import SHARDS, shard_path
+from ..errors import DamagedFileError
+from ..files import shard_name
+from ..stores.parts import Part
 from .catalogue import SHAPE, Catalogue
+
+#: Shards of a store that are read at once.
+_READERS = 8
+
+_Numbered = tuple[int, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -50,47 +56,66 @@ def read_samples(
 ) -> Iterator[StoredSample | Unreadable]:
     """Read samples by number, in the order in which they lie in the shards.
 
-    `with_picture` also reads their JSON and preview.
+    `with_picture` also reads their JSON and preview. Of shards at a URL a few are read at once.
+
+    Raises:
+        DatasetError: when a store cannot be reached; what is damaged there is told as elsewhere.
     """
     ordered = np.sort(np.asarray(numbers, dtype=np.int64))
     rows = catalogue.samples.take(ordered).to_pylist()
-    pairs = zip(ordered.tolist(), rows, strict=True)
-    for shard, group in groupby(pairs, key=lambda pair: pair[1]["shard"]):
-        path = shard_path(catalogue.folder, shard, ".tar")
-        try:
-            file = os.open(path, os.O_RDONLY)
-        except OSError as error:
-            yield from (Unreadable(n, _name(path), str(error.strerror)) for n, _ in group)
-            continue
-        try:
-            for number, row in group:
-                yield _read_sample(file, path, number, row, with_picture)
-        finally:
-            os.close(file)
+    numbered = list(zip(ordered.tolist(), rows, strict=True))
+    groups = [list(group) for _, group in groupby(numbered, key=lambda pair: pair[1]["shard"])]
+
+    def read(group: Sequence[_Numbered]) -> list[StoredSample | Unreadable]:
+        return list(_read_shard(catalogue, group, with_picture))
+
+    if catalogue.store.capacity is None:
+        yield from chain.from_iterable(map(read, groups))
+        return
+    with ThreadPoolExecutor(_READERS) as pool:
+        yield from chain.from_iterable(pool.map(read, groups))
 
 
-def _read_sample(
-    file: int, path: Path, number: int, row: Mapping[str, Any], with_picture: bool
+def _read_shard(
+    catalogue: Catalogue, group: Sequence[_Numbered], with_picture: bool
+) -> Iterator[StoredSample | Unreadable]:
+    """The samples of a shard, each with its number and its row of the index."""
+    number = group[0][1]["shard"]
+    name = shard_name(number, ".tar")
+    members = ("latents", "mask", *(("json", "webp") if with_picture else ()))
+    parts = [
+        Part(row[f"{member}_offset"], row[f"{member}_size"])
+        for _, row in group
+        for member in members
+    ]
+    record = catalogue.record_of(number, "tar")
+    size = (catalogue.sizes or {}).get(name)
+    try:
+        found = catalogue.store.read_parts(number, ".tar", record, parts, size)
+    except DamagedFileError as error:
+        yield from (Unreadable(number, name, error.reason) for number, _ in group)
+        return
+    data = iter(zip(parts, found, strict=True))
+    for sample, row in group:
+        yield _sample_of(sample, row, name, dict(zip(members, data, strict=False)))
+
+
+def _sample_of(
+    number: int, row: Mapping[str, Any], file: str, members: Mapping[str, tuple[Part, bytes]]
 ) -> StoredSample | Unreadable:
+    """A sample from the bytes of its members, which can be fewer than the index says."""
     shape = tuple(row[name] for name in SHAPE)
     try:
-        latents = _array(_member(file, row, "latents"), np.float16, shape)
-        mask = _array(_member(file, row, "mask"), np.uint8, (1, *shape[1:]))
-        metadata = json.loads(_member(file, row, "json")) if with_picture else None
-        preview = _member(file, row, "webp") if with_picture and row["webp_size"] else None
-    except (OSError, ValueError) as error:
-        return Unreadable(number, _name(path), str(error))
+        if any(len(data) != part.size for part, data in members.values()):
+            raise ValueError("it is shorter than its index says")
+        latents = _array(members["latents"][1], np.float16, shape)
+        mask = _array(members["mask"][1], np.uint8, (1, *shape[1:]))
+        metadata = json.loads(members["json"][1]) if "json" in members else None
+        preview = (members["webp"][1] if "webp" in members else None) or None
+    except ValueError as error:
+        return Unreadable(number, file, str(error))
     texts = row["key"], row["source"], row["prompt"]
     return StoredSample(number, *texts, latents, mask, metadata, preview)
-
-
-def _member(file: int, row: Mapping[str, Any], name: str) -> bytes:
-    """The bytes of a member of a tar."""
-    offset, size = row[f"{name}_offset"], row[f"{name}_size"]
-    data = os.pread(file, size, offset)
-    if len(data) != size:
-        raise ValueError("it is shorter than its index says")
-    return data
 
 
 def _array(data: bytes, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
@@ -102,7 +127,3 @@ def _array(data: bytes, dtype: type[np.generic], shape: tuple[int, ...]) -> NDAr
             f"{np.dtype(dtype)} {list(shape)}"
         )
     return array
-
-
-def _name(path: Path) -> str:
-    return f"{SHARDS}/{path.name}"

@@ -21,12 +21,12 @@ def read_one(catalogue: Catalogue, number: int) -> StoredSample:
     count = catalogue.samples.num_rows
     if number >= count:
         known = f"0 to {count - 1}" if count else "none"
-        raise OutputError(f"{catalogue.folder}: has no sample {number}; there are {known}")
+        raise OutputError(f"{catalogue.name}: has no sample {number}; there are {known}")
     (sample,) = read_samples(catalogue, [number], with_picture=True)
     if isinstance(sample, Unreadable):
         raise DatasetError(
-            f"{catalogue.folder}: sample {number} cannot be read from {sample.file}: "
-            f"{sample.reason}; onepic-compile --verify {catalogue.folder} says what to do"
+            f"{catalogue.name}: sample {number} cannot be read from {sample.file}: "
+            f"{sample.reason}; onepic-compile --verify {catalogue.name} says what to do"
         )
     return sample
 

@@ -155,7 +155,9 @@ def problem_lines(facts: Facts) -> Iterator[str]:
 def next_lines(facts: Facts) -> Iterator[str]:
     """What to do with the dataset."""
     dataset = facts.whole.dataset
-    if not facts.whole.complete:
+    if not facts.whole.complete and dataset.startswith("hf://"):
+        yield "next: run the onepic-compile or onepic-publish again that makes it"
+    elif not facts.whole.complete:
         yield "next: run onepic-compile with the same recipe again"
     elif facts.problems:
         yield f"next: onepic-compile --verify {dataset}"

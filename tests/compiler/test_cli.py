@@ -211,7 +211,7 @@ def test_a_dataset_with_a_damaged_index_does_not_verify(project):
     (project.output / "shards/00001.parquet").write_bytes(b"")
     result = onepic_compile("--verify", project.output)
     assert result.exit_code == 1
-    assert "shards/00001.parquet is missing or damaged" in result.stderr
+    assert "shards/00001.parquet has another SHA-256 than dataset.json says" in result.stderr
 
 
 def test_a_dataset_that_is_not_there_does_not_verify(tmp_path):

@@ -115,7 +115,8 @@ def test_an_edited_picture_makes_its_own_shard_again(project, picture, tmp_path)
     assert made_again(project) == ["shard 00001 is made again: 002.png changed (image)"]
     after = project.files()
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {"canvases.png", "shards/00001.tar", "shards/00001.parquet"}
+    described = {"canvases.png", "dataset.json"}
+    assert changed == {*described, "shards/00001.tar", "shards/00001.parquet"}
     assert after == compiled_anew(project, tmp_path / "elsewhere").files()
 
 

@@ -31,6 +31,14 @@ def change_info(project: Any, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def forget_checksums(project: Any) -> None:
+    """Make it a dataset from before dataset.json had any."""
+    path = project.output / "dataset.json"
+    info = json.loads(path.read_text())
+    del info["checksum"], info["checksums"]
+    path.write_text(json.dumps(info))
+
+
 @pytest.fixture
 def finished(finished_project: Any) -> Dataset:
     """The dataset of five samples, two to a shard, for reading only."""
@@ -122,7 +130,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
             path / "shards/00001.parquet",
             (path / "shards/00001.parquet").read_bytes().index(b"002.png"),
         ),
-        "shards/00001.parquet has damaged rows; first: rm ",
+        "shards/00001.parquet has another SHA-256 than dataset.json says; first: rm ",
     ),
     "cut tar": (
         lambda path: (path / "shards/00001.tar").write_bytes(bytes(512)),
@@ -138,7 +146,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "damaged index": (
         lambda path: (path / "shards/00001.parquet").write_bytes(b"PAR1"),
-        "shards/00001.parquet is missing or damaged",
+        "shards/00001.parquet has another SHA-256 than dataset.json says; first: rm ",
     ),
     "missing index": (
         lambda path: (path / "shards/00001.parquet").unlink(),
@@ -184,6 +192,7 @@ def test_every_problem_is_listed(project):
 @pytest.mark.parametrize("name", ["samples", "rejected"])
 def test_counts_that_do_not_add_up_are_found(project, name):
     totals = open_dataset(project.output).info["totals"]
+    forget_checksums(project)
     change_info(project, totals=totals | {name: 77})
     (problem,) = open_dataset(project.output).verify()
     assert problem == f"dataset.json counts 77 {name}, the shards {totals[name]}"
@@ -204,6 +213,7 @@ def test_a_damaged_index_is_named_on_reading(project):
 
 
 def test_verify_names_every_damaged_index(project):
+    forget_checksums(project)
     for number in (0, 2):
         (project.output / f"shards/{number:05d}.parquet").write_bytes(b"")
     assert open_dataset(project.output).verify() == [
@@ -232,7 +242,8 @@ def test_reading_a_missing_or_shorter_shard_is_an_error_with_the_remedy(project,
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(DatasetError, match=r"00000\.tar: .* delete .*00000\.parquet and compile"):
+    remedy = "compile again" if size is None else r"first: rm .*00000\.parquet, and compile again"
+    with pytest.raises(DatasetError, match=rf"00000\.{suffix}: .*; {remedy} to restore it"):
         open_dataset(project.output)[0]
 
 

@@ -23,12 +23,13 @@ from fsspec.implementations.memory import MemoryFileSystem
 from onepic.compiler import open_dataset
 from onepic.compiler.errors import DatasetError
 from onepic.compiler.index import FileRecord
-from onepic.trainer.cache import CacheSettings
+from onepic.compiler.stores.cache import CacheSettings
+from onepic.compiler.stores.local import LocalStore
+from onepic.compiler.stores.remote import RemoteStore
 from onepic.trainer.canvases import Canvases, open_canvases
 from onepic.trainer.fetch_ahead import fetch_ahead, window_of
 from onepic.trainer.loader import CanvasLoader
 from onepic.trainer.order import PlannedBatch
-from onepic.trainer.store import LocalStore, RemoteStore
 
 OpenRemote = Callable[..., Canvases]
 SHARDS = 20

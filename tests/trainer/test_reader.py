@@ -16,9 +16,9 @@ from onepic.compiler.dataset import DatasetSample
 from onepic.compiler.errors import DatasetError
 from onepic.compiler.files import SHARD_FILES, shard_path
 from onepic.compiler.index import FileRecord
+from onepic.compiler.stores.local import LocalStore
 from onepic.trainer.canvases import Canvases, open_canvases
 from onepic.trainer.reader import Arrays, ShardReader
-from onepic.trainer.store import LocalStore
 
 Damage = Callable[[bytes], bytes]
 

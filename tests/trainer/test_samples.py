@@ -13,10 +13,10 @@ import pytest
 from onepic.compiler import open_dataset
 from onepic.compiler.errors import DatasetError
 from onepic.compiler.files import SHARD_FILES, shard_path
-from onepic.trainer.cache import CacheSettings
+from onepic.compiler.stores.cache import CacheSettings
+from onepic.compiler.stores.store import open_store
 from onepic.trainer.canvases import open_canvases
 from onepic.trainer.samples import SampleTable, read_samples, sample_name
-from onepic.trainer.store import open_store
 
 
 def read(folder: Path, shards: int) -> SampleTable:

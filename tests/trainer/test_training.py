@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from onepic.compiler.errors import ModelError, OutputError, RunError, SettingsError
 from onepic.compiler.files import shard_path
 from onepic.compiler.report import Silent
-from onepic.trainer.cache import CacheSettings
+from onepic.compiler.stores.cache import CacheSettings
 from onepic.trainer.canvases import open_canvases
 from onepic.trainer.checkpoint import list_checkpoints, load_checkpoint
 from onepic.trainer.loop import Loop

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from onepic.compiler.inspection.catalogue import read_catalogue
+from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import gather_facts
 from onepic.compiler.inspection.page import render_page
 from onepic.compiler.inspection.selection import draw_selection
@@ -51,7 +51,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sample(3, prompt="a blue ball " + "x" * 10_000),
     ]
     write_dataset(folder, *samples, rejected=[reject(9, reason=HOSTILE)])
-    catalogue = read_catalogue(folder)
+    catalogue = open_catalogue(folder)
     selection = draw_selection(catalogue.samples, 0)
     facts = gather_facts(catalogue, selection)
     path = folder / "page ü.html"

@@ -144,8 +144,7 @@ def test_control_characters_do_not_reach_the_terminal(make_dataset):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["hf://datasets/me/it"], "only folders of this machine can be inspected"),
-        (["s3://bucket/it", "--html", "p.html"], "s3://bucket/it: a URL"),
+        (["gopher://it"], "gopher://it: gopher:// is not known; expected a local folder or a URL"),
         (["d", "--image", "1", "--html", "p.html"], "--image shows one sample"),
         (["d", "--image", "1", "--json"], "--image shows one sample"),
         (["d", "--output", "p.png"], "--output names the picture of --image"),

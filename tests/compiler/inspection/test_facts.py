@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from onepic.compiler.errors import DatasetError
-from onepic.compiler.inspection.catalogue import read_catalogue
+from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import Facts, Reason, Shape, gather_facts
 from onepic.compiler.inspection.selection import draw_selection
 from onepic.compiler.inspection.summary import to_lines
@@ -19,7 +19,7 @@ from tests.compiler.inspection.conftest import Heard, latents, reject, sample
 
 
 def facts_of(folder: Path, seed: int = 0, **bounds: int) -> Facts:
-    catalogue = read_catalogue(folder)
+    catalogue = open_catalogue(folder)
     return gather_facts(catalogue, draw_selection(catalogue.samples, seed, **bounds))
 
 
@@ -108,7 +108,7 @@ def test_a_selection_keeps_within_its_bytes_and_says_how_many(folder):
 
 
 def test_progress_is_told(folder):
-    catalogue, heard = read_catalogue(folder), Heard()
+    catalogue, heard = open_catalogue(folder), Heard()
     gather_facts(catalogue, draw_selection(catalogue.samples, 0), heard)
     assert (heard.begun, heard.done) == (5, 5)
 
@@ -208,14 +208,14 @@ class TestProblems:
 
     def test_a_folder_without_a_dataset(self, tmp_path):
         with pytest.raises(DatasetError, match=r"no dataset\.json there"):
-            read_catalogue(tmp_path)
+            open_catalogue(tmp_path)
 
     def test_a_dataset_json_that_lacks_something(self, folder):
         info = json.loads((folder / "dataset.json").read_text())
         del info["model"]
         (folder / "dataset.json").write_text(json.dumps(info))
         with pytest.raises(DatasetError, match=r"dataset\.json: has no 'model'"):
-            read_catalogue(folder)
+            open_catalogue(folder)
 
 
 def test_rows_that_filters_drop_are_counted_apart_from_rejected_ones(make_dataset):

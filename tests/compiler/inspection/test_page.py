@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onepic.compiler.inspection.catalogue import read_catalogue
+from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import gather_facts
 from onepic.compiler.inspection.page import render_page
 from onepic.compiler.inspection.selection import draw_selection
@@ -54,7 +54,7 @@ class Tags(HTMLParser):
 
 
 def page_of(folder: Path, samples: int = 60, seed: int = 0) -> str:
-    catalogue = read_catalogue(folder)
+    catalogue = open_catalogue(folder)
     selection = draw_selection(catalogue.samples, seed)
     facts = gather_facts(catalogue, selection)
     return render_page(catalogue, facts, selection.numbers[:samples], Silent())

@@ -12,7 +12,7 @@ from PIL import Image
 from onepic.compiler.dataset import open_dataset
 from onepic.compiler.decoder import load_vae
 from onepic.compiler.errors import DatasetError
-from onepic.compiler.inspection.catalogue import read_catalogue
+from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.picture import (
     canvas_beside_mask,
     decode_canvas,
@@ -31,7 +31,7 @@ def stored(**changes: Any) -> StoredSample:
 
 
 def test_a_decoded_canvas_looks_like_its_preview(finished_project):
-    catalogue = read_catalogue(finished_project.output)
+    catalogue = open_catalogue(finished_project.output)
     vae = load_vae("miniature", None)
     canvas = decode_canvas(vae, read_one(catalogue, 3), catalogue.info)
     dataset = open_dataset(finished_project.output)

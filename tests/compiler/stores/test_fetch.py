@@ -12,7 +12,7 @@ from fsspec.registry import known_implementations
 from onepic.compiler.errors import DatasetError
 from onepic.compiler.index import FileRecord
 from onepic.compiler.network import StoreError, check_protocol
-from onepic.trainer.fetch import download
+from onepic.compiler.stores.fetch import download
 
 URL = "memory://fetch/file"
 

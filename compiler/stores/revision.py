@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ..compiler.errors import DatasetError, HubError, HubRefusedError
-from ..compiler.network import StoreError
-from ..compiler.publishing.hub import hub_errors
+from ..errors import DatasetError, HubError, HubRefusedError
+from ..network import StoreError
+from ..publishing.hub import hub_errors
 
 _SCHEME = "hf://"
 _PINNED = re.compile(r"@([0-9a-f]{40})(?=/|$)")

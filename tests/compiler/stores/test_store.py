@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import shutil
@@ -18,12 +19,15 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from onepic.compiler.errors import DatasetError
+from onepic.compiler.errors import DamagedFileError, DatasetError
 from onepic.compiler.files import DATASET, NULL_PROMPT
 from onepic.compiler.index import FileRecord, read_header
 from onepic.compiler.network import StoreError
-from onepic.trainer.cache import CacheSettings
-from onepic.trainer.store import LocalStore, RemoteStore, Store, open_store
+from onepic.compiler.stores.cache import CacheSettings
+from onepic.compiler.stores.local import LocalStore
+from onepic.compiler.stores.parts import Part
+from onepic.compiler.stores.remote import RemoteStore
+from onepic.compiler.stores.store import Store, open_store
 
 INDEX = "shards/00000.parquet"
 TAR = "shards/00000.tar"
@@ -31,8 +35,8 @@ OPEN = """
 import os, sys
 from pathlib import Path
 from onepic.compiler.index import FileRecord
-from onepic.trainer.cache import CacheSettings
-from onepic.trainer.store import open_store
+from onepic.compiler.stores.cache import CacheSettings
+from onepic.compiler.stores.store import open_store
 url, folder, size, sha256 = sys.argv[1:]
 store = open_store(url, CacheSettings(Path(folder)))
 handle = store.open_shard(0, ".tar", FileRecord(int(size), sha256))
@@ -315,3 +319,86 @@ def test_a_full_disk_is_told_from_the_network(site, store, largest_file):
         pytest.raises(StoreError, match="the cache cannot be used: File too large; make room"),
     ):
         store.open_shard(0, ".tar", expected)
+
+
+PARTS = [Part(512, 100), Part(0, 512), Part(20_400, 200)]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "memory", "http"])
+def test_parts_of_a_shard_are_the_same_at_every_place(kind, url_of, folder, cache):
+    store = open_store(url_of(kind), cache)
+    data = (folder / TAR).read_bytes()
+    expected = [data[part.offset : part.end] for part in PARTS]
+    assert [len(part) for part in expected] == [100, 512, 80]
+    assert store.read_parts(0, ".tar", record(store), PARTS) == expected
+
+
+def test_a_part_of_a_large_shard_is_fetched_alone_and_not_kept(memory_url, cache):
+    store, large = open_store(memory_url, cache), FileRecord(10_000_000, "0" * 64)
+    fsspec.filesystem("memory").pipe(f"/data/{TAR}", bytes(9_000_000) + b"end")
+    (part,) = store.read_parts(0, ".tar", large, [Part(8_999_999, 100)], 9_000_003)
+    assert part == b"\0end"
+    assert kept(cache) == []
+
+
+def test_a_shard_of_a_server_without_parts_is_fetched_once(site, store, cache):
+    for number in (0, 0, 1):
+        header = read_header(store.metadata(f"shards/{number:05d}.parquet"))
+        part = store.read_parts(number, ".tar", header.files["tar"], [Part(700, 5)])
+        assert part == [(site.folder / f"shards/{number:05d}.tar").read_bytes()[700:705]]
+    assert [name[-4:] for name in kept(cache)] == [".tar"] * 2
+    asked = {name: count for name, count in site.asked.items() if name.endswith(".tar")}
+    assert asked == {TAR: 2, "shards/00001.tar": 1}, "one answer tells that there are no parts"
+
+
+def test_a_missing_shard_is_told_from_a_network_that_fails(site, store):
+    expected = record(store)
+    (site.folder / TAR).unlink()
+    with pytest.raises(DamagedFileError, match=r"00000\.tar: not found"):
+        store.read_parts(0, ".tar", expected, PARTS)
+    site.failures[INDEX] = 99
+    with pytest.raises(DatasetError, match="cannot be fetched: 503") as caught:
+        store.checksum(INDEX)
+    assert not isinstance(caught.value, DamagedFileError)
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "memory"])
+def test_a_listing_has_the_size_of_every_file(kind, url_of, folder, cache):
+    sizes = open_store(url_of(kind), cache).sizes()
+    files = [path for path in folder.rglob("*.*") if path.is_file()]
+    expected = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    shown = {name: size for name, size in expected.items() if not name.startswith(".compile")}
+    assert {name: size for name, size in sizes.items() if not name.startswith(".")} == shown
+
+
+def test_a_web_server_has_no_listing(store):
+    assert store.sizes() is None
+
+
+@pytest.mark.parametrize("kind", ["folder", "memory", "http"])
+def test_files_are_read_as_they_are_now(kind, url_of, folder, site, cache):
+    store = open_store(url_of(kind), cache)
+    before = store.metadata(INDEX).read_bytes()
+    for path in (folder / INDEX, folder / TAR):
+        path.write_bytes(b"new")
+        fsspec.filesystem("memory").pipe(f"/data/{path.relative_to(folder)}", b"new")
+    assert (store.read(INDEX), store.read("nothing")) == (b"new", None)
+    found = store.checksum(TAR)
+    assert found == FileRecord(3, hashlib.sha256(b"new").hexdigest())
+    assert store.checksum("shards/00009.tar") is None
+    assert (store.metadata(INDEX).read_bytes() == before) == (kind != "folder")
+
+
+def test_a_kept_index_of_another_size_is_fetched_anew(site, store):
+    store.metadata(INDEX)
+    (site.folder / INDEX).write_bytes(b"longer or shorter")
+    assert store.metadata(INDEX, size=17).read_bytes() == b"longer or shorter"
+    assert site.asked[INDEX] == 2
+
+
+def test_a_fetched_index_must_have_its_checksum(site, store, cache):
+    with pytest.raises(DamagedFileError, match=rf"{site.url}/{INDEX}: found .* expected SHA-256 0"):
+        store.metadata(INDEX, sha256="0" * 64)
+    assert not list(cache.folder.rglob("*.parquet"))
+    digest = hashlib.sha256((site.folder / INDEX).read_bytes()).hexdigest()
+    assert store.metadata(INDEX, sha256=digest).is_file()

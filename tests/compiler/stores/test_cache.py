@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from onepic.trainer.cache import CacheSettings, keep, open_kept, part_of, reserve
+from onepic.compiler.stores.cache import CacheSettings, keep, open_kept, part_of, reserve
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from onepic.trainer.cache import CacheSettings, part_of, reserve
+from onepic.compiler.stores.cache import CacheSettings, part_of, reserve
 final = Path(sys.argv[1])
 with part_of(final) as part:
     reserve(part, 600, CacheSettings(final.parents[2], 1000))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,9 @@ from onepic.compiler.errors import DatasetError
 from onepic.compiler.files import DATASET
 from onepic.compiler.index import read_header
 from onepic.compiler.network import StoreError
-from onepic.trainer import CanvasLoader, open_canvases
-from onepic.trainer.cache import CacheSettings
-from onepic.trainer.revision import commit_of, dataset_on_hub, pin, without_commit
-from onepic.trainer.store import open_store
+from onepic.compiler.stores.cache import CacheSettings
+from onepic.compiler.stores.revision import commit_of, dataset_on_hub, pin, without_commit
+from onepic.compiler.stores.store import open_store
 
 NAME = "someone/canvases"
 URL = f"hf://datasets/{NAME}"
@@ -28,11 +26,16 @@ def cache(tmp_path) -> CacheSettings:
 
 
 @pytest.fixture
-def repository(hub, many_shards):
-    """A dataset of random latents on the Hub."""
+def data(compiled_colours) -> Path:
+    return compiled_colours
+
+
+@pytest.fixture
+def repository(hub, data):
+    """A compiled dataset on the Hub."""
     found = hub.make(NAME)
-    for path in sorted(many_shards.rglob("*.*")):
-        name = path.relative_to(many_shards).as_posix()
+    for path in sorted(data.rglob("*.*")):
+        name = path.relative_to(data).as_posix()
         if path.is_file() and not name.startswith("."):
             found.edit(name, path.read_bytes())
     return found
@@ -42,10 +45,6 @@ def fetched(store, number=0):
     record = read_header(store.metadata(INDEX)).files["tar"]
     with os.fdopen(store.open_shard(number, ".tar", record), "rb") as file:
         return file.read()
-
-
-def batch(dataset):
-    return next(CanvasLoader([dataset], 4, seed=3).batches()).latents
 
 
 def test_a_branch_is_pinned_to_its_commit(repository):
@@ -95,19 +94,13 @@ def test_a_hub_that_is_not_reached_is_told(repository, monkeypatch):
         pin(URL)
 
 
-def test_a_dataset_of_the_hub_gives_the_batches_of_a_local_one(repository, many_shards, cache):
-    ours, theirs = open_canvases(many_shards), open_canvases(URL, cache)
-    assert theirs.name == f"{URL}@{repository.heads['main']}"
-    assert batch(theirs).equal(batch(ours))
-
-
-def test_a_push_in_the_middle_changes_nothing_for_who_reads(hub, repository, many_shards, cache):
+def test_a_push_in_the_middle_changes_nothing_for_who_reads(hub, repository, data, cache):
     store = open_store(URL, cache)
     before = store.metadata(DATASET).read_bytes()
     repository.edit(TAR, b"another tar")
     repository.edit(INDEX, b"another index")
     repository.edit(DATASET, b"{}")
-    assert fetched(store) == (many_shards / TAR).read_bytes()
+    assert fetched(store) == (data / TAR).read_bytes()
     assert store.metadata(DATASET).read_bytes() == before
     assert open_store(URL, cache).metadata(DATASET).read_bytes() == b"{}"
 
@@ -129,46 +122,22 @@ def test_what_is_kept_of_a_commit_is_not_fetched_again(hub, repository, cache):
 
 
 @pytest.mark.parametrize("times", [1, 4])
-def test_a_download_that_breaks_off_is_finished(hub, repository, many_shards, cache, times):
+def test_a_download_that_breaks_off_is_finished(hub, repository, data, cache, times):
     hub.cut("GET /cdn/", times=times)
     store = open_store(URL, cache)
-    assert fetched(store) == (many_shards / TAR).read_bytes()
+    assert fetched(store) == (data / TAR).read_bytes()
 
 
-def test_a_shard_that_is_not_what_its_index_says_is_refused(repository, cache, many_shards):
-    data = bytearray((many_shards / TAR).read_bytes())
+def test_a_shard_that_is_not_what_its_index_says_is_refused(repository, cache, data):
+    data = bytearray((data / TAR).read_bytes())
     data[700] ^= 1
     repository.edit(TAR, bytes(data))
     with pytest.raises(DatasetError, match=r"00000\.tar: found .* expected .* upload it again"):
         fetched(open_store(URL, cache))
 
 
-def test_a_hub_that_asks_for_patience_gets_it(hub, repository, many_shards, cache, monkeypatch):
+def test_a_hub_that_asks_for_patience_gets_it(hub, repository, data, cache, monkeypatch):
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
     hub.fail("GET .*/resolve/.*tar", 429, times=2, headers={"Retry-After": "1"})
     hub.fail("GET .*/resolve/.*tar", 503, times=1)
-    assert fetched(open_store(URL, cache)) == (many_shards / TAR).read_bytes()
-
-
-def test_a_dataset_that_is_being_published_is_not_read(repository, cache, many_shards):
-    info = (many_shards / DATASET).read_text().replace('"complete": true', '"complete": false')
-    repository.edit(DATASET, info.encode())
-    with pytest.raises(DatasetError, match="it is not complete; run the onepic-compile or"):
-        open_canvases(URL, cache)
-
-
-def size_of(path: Path) -> int:
-    """0 for a file that the loader's threads have just dropped."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def test_the_bound_of_the_cache_holds(repository, many_shards, cache):
-    sizes = [path.stat().st_size for path in many_shards.glob("shards/*.t*")]
-    bound = CacheSettings(cache.folder, 6 * max(sizes), cache.retry_waits)
-    for found in CanvasLoader([open_canvases(URL, bound)], 4, once=True).batches():
-        assert sum(map(size_of, cache.folder.glob("*/shards/*"))) <= bound.limit
-        assert len(found.latents)
-    shutil.rmtree(cache.folder)
+    assert fetched(open_store(URL, cache)) == (data / TAR).read_bytes()
