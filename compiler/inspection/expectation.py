@@ -1,8 +1,7 @@
 """What the model expects of latents, and whether a dataset's are anything like it.
 
 A U-Net is trained on latents that its pipeline has brought to a mean near 0 and a deviation near 1:
-multiplied by the VAE's ``scaling_factor``, or, where the VAE's config has ``latents_mean`` and
-``latents_std``, brought by these to 0 and 1 and then multiplied.
+multiplied by the VAE's ``scaling_factor``.
 """
 
 from __future__ import annotations
@@ -50,9 +49,6 @@ def expectation_of(info: Mapping[str, Any]) -> tuple[Expectation, list[str]]:
             f"latents are multiplied by {scaling:g}, but the VAE of {model['name']} has "
             f"scaling_factor {configured:g}; compile again with the model that will be trained"
         )
-    if config.get("latents_mean") and config.get("latents_std"):
-        source = f"the VAE's config, latents_mean, latents_std, scaling factor {configured:g}"
-        return Expectation(0.0, configured, source), problems
     return Expectation(0.0, 1.0, f"the VAE's config, scaling factor {configured:g}"), problems
 
 

@@ -81,14 +81,6 @@ def test_what_the_vae_says_is_expected(tmp_path):
     assert expected.source == "the VAE's config, scaling factor 0.13025"
 
 
-def test_a_vae_with_a_mean_and_a_deviation_expects_its_scaling_factor(tmp_path):
-    config = {"scaling_factor": 0.5, "latents_mean": [-1.6, 1.9], "latents_std": [8.5, 5.9]}
-    expected, problems = expectation_of(info_of(model_folder(tmp_path, **config), 0.5))
-    assert (expected.mean, expected.deviation, problems) == (0, 0.5, [])
-    # Latents that were multiplied alone, and not brought to 0 and 1 before.
-    assert judge(channels_of(0.5 * 7), expected, info_of("m", 0.5)) is not None
-
-
 def test_a_vae_of_another_scale_than_the_dataset_is_a_problem(tmp_path):
     name = model_folder(tmp_path, scaling_factor=SDXL)
     (problem,) = expectation_of(info_of(name, 0.18215))[1]
