@@ -17,6 +17,7 @@ from .errors import OutputError, RecipeError
 from .files import CANVASES, REJECTED
 from .publishing import Destination, publish_dataset
 from .publishing.hub import make_repository
+from .publishing.hub_folder import parse_address
 from .publishing.summary import summarise
 from .recipe import Recipe, recipe_schema
 from .recipe_file import RECIPE, read_recipe
@@ -96,6 +97,10 @@ def compile_command(
         str | None,
         typer.Option(help="USER/NAME, where the finished dataset is published."),
     ] = None,
+    private: Annotated[
+        bool,
+        typer.Option("--private", help="Make the repository on the Hub private."),
+    ] = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of recipes.")
     ] = False,
@@ -116,9 +121,8 @@ def compile_command(
                 *_flags(source, model, panel_size, limit),
                 *(Override.parse(text, RECIPE) for text in set_ or ()),
             ]
-            _compile(
-                recipe, overrides, output, Scheduling(workers, local, ray_address), push_to_hub
-            )
+            on_hub = _find_destination(output, push_to_hub, private)
+            _compile(recipe, overrides, output, Scheduling(workers, local, ray_address), on_hub)
 
 
 def _flags(
@@ -147,22 +151,39 @@ def _parse_size(text: str, option: str) -> str | dict[str, int]:
     return dict(zip(("width", "height"), size, strict=True))
 
 
+def _find_destination(
+    output: str | None, push_to_hub: str | None, private: bool
+) -> Destination | None:
+    """Where on the Hub the dataset goes; None where it does not."""
+    is_url = output is not None and "://" in output
+    if push_to_hub is not None and is_url:
+        raise OutputError(
+            "--push-to-hub publishes from this machine: give a folder as --output, or leave it out "
+            "and give --output hf://datasets/USER/NAME"
+        )
+    if push_to_hub is not None:
+        return Destination(push_to_hub, private=private)
+    if output is not None and output.startswith("hf://"):
+        return Destination(*parse_address(output), private)
+    if private:
+        raise OutputError(
+            "--private is for the Hub: give --push-to-hub USER/NAME or --output "
+            "hf://datasets/USER/NAME with it, or leave it out"
+        )
+    return None
+
+
 def _compile(
     path: Path,
     overrides: list[Override],
     output: str | None,
     scheduling: Scheduling,
-    repository: str | None,
+    on_hub: Destination | None,
 ) -> None:
     recipe = read_recipe(path, overrides)
-    if repository is not None and output is not None and "://" in output:
-        raise OutputError(
-            "--push-to-hub publishes from this machine: give a folder as --output, or leave it out "
-            "and give --output hf://datasets/USER/NAME"
-        )
     end_on_sigterm()
-    if repository is not None:  # a wrong name or login is told before the work
-        make_repository(repository, "dataset")
+    if on_hub is not None:  # a wrong name or login is told before the work
+        make_repository(on_hub.repository, "dataset", on_hub.private)
     summary = compile_dataset(
         recipe,
         output,
@@ -171,11 +192,11 @@ def _compile(
         report=open_report(),
     )
     described = _describe(recipe, summary)
-    if repository is None:
+    if on_hub is None or summary.url is not None:
         print("\n".join([*described, f"next: onepic-train {summary.url or summary.output}"]))
         return
     print("\n".join(described), flush=True)
-    published = publish_dataset(summary.output, Destination(repository), report=open_report())
+    published = publish_dataset(summary.output, on_hub, report=open_report())
     print("\n".join(summarise(published)))
 
 

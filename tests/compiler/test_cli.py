@@ -244,3 +244,28 @@ def test_a_dataset_is_published_when_it_is_compiled(hub, bare_project):
     assert "next: onepic-train hf://datasets/someone/colours --output" in result.stdout
     files = hub.dataset("someone/colours").files()
     assert files["shards/00000.tar"].data == bare_project.files()["shards/00000.tar"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [("--push-to-hub", "someone/mine"), ("--output", "hf://datasets/someone/mine")],
+)
+def test_a_dataset_on_the_hub_is_private_when_that_is_asked_for(place, hub, bare_project):
+    bare_project.draw(*range(2))
+    hub.make("someone/public")
+    elsewhere = place[1].replace("mine", "public")
+    refused = compile_project(bare_project, place[0], elsewhere, "--private")
+    assert refused.exit_code == 2
+    assert "someone/public is there already and is public" in refused.stderr
+    result = compile_project(bare_project, *place, "--private")
+    assert result.exit_code == 0, result.stderr
+    assert hub.dataset("someone/mine").private
+    assert "shards/00000.tar" in hub.dataset("someone/mine").files()
+
+
+def test_private_without_the_hub_is_refused(bare_project):
+    bare_project.draw(0)
+    result = compile_project(bare_project, "--private")
+    assert result.exit_code == 2
+    assert "--private is for the Hub: give --push-to-hub USER/NAME or --output" in result.stderr
+    assert not bare_project.output.exists()
