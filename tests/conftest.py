@@ -14,7 +14,7 @@ import huggingface_hub.constants
 import numpy as np
 import pytest
 import yaml
-from hub import Hub
+from hub import TOKEN, Hub
 from hub_server import served
 from hypothesis import settings
 from PIL import Image
@@ -118,9 +118,6 @@ class Project:
 
 
 #: The token of the account `someone` on the Hub of the tests.
-TOKEN = "hf_onlyForTheTestsOfThisProject"
-
-
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub on this machine that this process, logged in as `someone`, takes for the real one."""

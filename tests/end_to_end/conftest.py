@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hub import TOKEN, Hub
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -53,6 +54,20 @@ class Command:
         process = self.start(*arguments, **options)
         output, errors = process.communicate(timeout=300)
         return Result(process.returncode, output, errors)
+
+
+@pytest.fixture
+def environment(hub: Hub, tmp_path: Path) -> dict[str, str]:
+    """What makes commands take the test's Hub for the real one; it has no Xet."""
+    return {
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_TOKEN": TOKEN,
+        "HF_HOME": str(tmp_path / "hf"),
+        "ONEPIC_CACHE": str(tmp_path / "cache"),
+    }
 
 
 @pytest.fixture

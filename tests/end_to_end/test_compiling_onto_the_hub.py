@@ -8,11 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-from hub import Hub
+from hub import TOKEN, Hub
 
+from onepic.compiler.stores.cache import CacheSettings
 from onepic.trainer import open_canvases
-from onepic.trainer.cache import CacheSettings
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -20,21 +19,6 @@ if TYPE_CHECKING:
 
 NAME = "someone/colours"
 URL = f"hf://datasets/{NAME}"
-TOKEN = "hf_onlyForTheTestsOfThisProject"
-
-
-@pytest.fixture
-def environment(hub: Hub, tmp_path: Path) -> dict[str, str]:
-    """What the libraries read when they are loaded; `HF_HUB_DISABLE_XET` as the server has none."""
-    return {
-        "HF_ENDPOINT": hub.url,
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_TOKEN": TOKEN,
-        "HF_HOME": str(tmp_path / "hf"),
-        "ONEPIC_CACHE": str(tmp_path / "cache"),
-    }
 
 
 def end_when_held(hub: Hub, process: subprocess.Popen[str], how: signal.Signals) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hub import Hub
+from hub import TOKEN, Hub
 from hub_server import served
 from huggingface_hub import DatasetCard
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NAME = "someone/colours"
 URL = f"hf://datasets/{NAME}"
-TOKEN = "hf_onlyForTheTestsOfThisProject"
 SMALL = (
     *("--set", "gradient_checkpointing=false", "--set", "tracker=none", "--steps", "3"),
     *("--batch-size", "2", "--set", "validate_every=3", "--set", "checkpoint_every=2"),
@@ -33,20 +32,6 @@ SMALL = (
 def hub() -> Iterator[Hub]:
     with served(Hub(accounts={TOKEN: "someone"})) as hub:
         yield hub
-
-
-@pytest.fixture
-def environment(hub: Hub, tmp_path: Path) -> dict[str, str]:
-    """What the libraries read when they are loaded; `HF_HUB_DISABLE_XET` as the server has none."""
-    return {
-        "HF_ENDPOINT": hub.url,
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_TOKEN": TOKEN,
-        "HF_HOME": str(tmp_path / "hf"),
-        "ONEPIC_CACHE": str(tmp_path / "cache"),
-    }
 
 
 @pytest.fixture

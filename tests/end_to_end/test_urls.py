@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hub import Blob, Hub
+from hub import TOKEN, Hub
 from hub_server import served
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 NAME = "someone/colours"
 URL = f"hf://datasets/{NAME}"
-TOKEN = "hf_onlyForTheTestsOfThisProject"
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -28,23 +27,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def hub(compiled_colours: Path) -> Iterator[Hub]:
     """A Hub with the dataset of 24 pictures in a private repository."""
     with served(Hub(accounts={TOKEN: "someone"})) as hub:
-        repository = hub.make(NAME, private=True)
-        tree = {name: Blob(data, True) for name, data in files_of(compiled_colours).items()}
-        repository.commit("main", tree, "a dataset")
+        hub.make(NAME, private=True).hold(compiled_colours)
         yield hub
-
-
-@pytest.fixture
-def environment(hub: Hub, tmp_path: Path) -> dict[str, str]:
-    return {
-        "HF_ENDPOINT": hub.url,
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_TOKEN": TOKEN,
-        "HF_HOME": str(tmp_path / "hf"),
-        "ONEPIC_CACHE": str(tmp_path / "cache"),
-    }
 
 
 def test_a_dataset_of_the_hub_is_looked_at_and_verified(

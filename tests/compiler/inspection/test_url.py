@@ -62,8 +62,7 @@ def published(hub: Any) -> Callable[[Path], Any]:
 
     def publish(folder: Path) -> Any:
         found = hub.make(NAME)
-        for name, path in files_of(folder).items():
-            found.edit(name, path.read_bytes())
+        found.hold(folder)
         return found
 
     return publish

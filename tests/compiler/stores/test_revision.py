@@ -34,10 +34,7 @@ def data(compiled_colours) -> Path:
 def repository(hub, data):
     """A compiled dataset on the Hub."""
     found = hub.make(NAME)
-    for path in sorted(data.rglob("*.*")):
-        name = path.relative_to(data).as_posix()
-        if path.is_file() and not name.startswith("."):
-            found.edit(name, path.read_bytes())
+    found.hold(data)
     return found
 
 
