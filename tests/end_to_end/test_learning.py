@@ -27,13 +27,15 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_short_training_learns_to_use_the_context(scenes: Path) -> None:
-    """Seen with three seeds: the loss falls to 0.87 of what it was, the ratio rises to 1.12."""
+    """Seen with three seeds: the loss falls to 0.83 to 0.86 of what it was, the ratio rises from
+    1.11 to 1.33 to 1.42.
+    """
     options = ("--steps", 80, "--batch-size", 4, "--config", DEMO, "--set", "validate_every=80")
     result = Command(scenes, "trainer")("data", "--output", "run", *options)
     assert result.code == 0, result.errors
     lines = [json.loads(line) for line in (scenes / "run" / "metrics.jsonl").open()]
     first, last = (line for line in lines if VALIDATION in line)
-    assert last[VALIDATION] < 0.92 * first[VALIDATION]
+    assert last[VALIDATION] < 0.91 * first[VALIDATION]
     ratios = [line[OTHER_CONTEXT] / line[VALIDATION] for line in (first, last)]
-    assert ratios[1] > 1.09
-    assert ratios[1] > ratios[0] + 0.02
+    assert ratios[1] > 1.2
+    assert ratios[1] > ratios[0] + 0.1
