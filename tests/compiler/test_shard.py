@@ -26,6 +26,7 @@ from onepic.compiler.model import open_model
 from onepic.compiler.plan import Plan
 from onepic.compiler.shard import PanelEncoder, Progress, ShardJob, compile_shard
 from onepic.compiler.sizes import batch_size
+from onepic.compiler.stores.local import LocalStore
 
 Latents = NDArray[np.float16]
 
@@ -116,7 +117,8 @@ def index(project: Any, column: str, number: int = 0) -> list[Any]:
 
 def samples(project: Any) -> list[DatasetSample]:
     """The samples of shard 0."""
-    return list(Dataset(project.root / "data", {"totals": {"shards": 1}}))
+    folder = project.root / "data"
+    return list(Dataset("data", LocalStore("data", folder), {"totals": {"shards": 1}}))
 
 
 @pytest.fixture
