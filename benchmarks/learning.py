@@ -38,11 +38,11 @@ from onepic.compiler.sources import Columns
 from onepic.compiler.yaml_file import Override
 from onepic.sampler.cached import decode_canvases, fill_batch, load_scheduler
 from onepic.trainer import CanvasLoader, Settings, open_canvases, train
-from onepic.trainer.adapter import AdapterSettings
 from onepic.trainer.base import Base, open_base
 from onepic.trainer.canvases import Canvases
 from onepic.trainer.export import load_trained
 from onepic.trainer.loader import Batch
+from onepic.trainer.settings import read_settings
 from onepic.trainer.step import Objective, noise_at, predict, spread_timesteps
 from onepic.trainer.validation import in_context_of
 
@@ -53,15 +53,8 @@ SAMPLING_STEPS = 20
 NOISE_SEED = 1
 BATCH = 16
 SHOWN = 6  # canvases in a picture
-#: a LoRA on attention, feed-forward and convolutions: in layers as narrow as the miniature's, the
-#: paper's queries, keys and values of self-attention alone have too few numbers to learn a control
-ADAPTER = AdapterSettings(
-    alpha=32,
-    targets=(
-        *("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
-        *("conv1", "conv2", "conv_in", "conv_out", "conv"),
-    ),
-)
+#: the demo's: on attention, feed-forward and convolutions, as the miniature's layers are narrow
+ADAPTER = read_settings(Path(__file__).parent.parent / "miniature" / "demo.yaml").adapter
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from .files import (
     SHARD_NAME,
     SHARDS,
     sha256,
+    shard_name,
     shard_path,
     to_json,
     write_whole,
@@ -200,7 +201,7 @@ class Delivery:
 
     def read_tar(self, number: int, start: int, size: int) -> bytes:
         """A part of a shard's tar that is not here any more."""
-        name = f"{SHARDS}/{number:05d}.tar"
+        name = shard_name(number, ".tar")
         data = self._recipient.read(name, start, start + size)
         if data is None:
             raise RunError(f"{self.name}/{name} vanished; run again to make it anew")
@@ -277,10 +278,7 @@ class Delivery:
         """The path of each part of a shard, its index last, and what the index says of it."""
         suffixes = {**{kind: SHARD_FILES[kind] for kind in header.files}, INDEX: ".parquet"}
         return {
-            part: (
-                shard_path(Path(), header.number, suffix).as_posix(),
-                header.files.get(part),
-            )
+            part: (shard_name(header.number, suffix), header.files.get(part))
             for part, suffix in suffixes.items()
         }
 

@@ -54,8 +54,8 @@ def finish_dataset(
     if info["totals"]["rejected"]:
         rejected = tuple(row for header in _headers(plan) for row in header.rejected)
     paths = (plan.output / name for name in (DATASET, REJECTED, CANVASES, CARD))
-    finished = sealed(info, plan.output)
-    if not all(path.is_file() for path in paths) or read_info(plan.output) != finished:
+    finished = read_info(plan.output) if all(path.is_file() for path in paths) else None
+    if finished is None or finished != sealed(info, plan.output):
         finished = _describe(plan, info, rejected, delivery)
     if delivery:
         delivery.finish(finished)

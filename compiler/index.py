@@ -84,6 +84,12 @@ class ShardHeader:
     dropped: dict[str, tuple[Rejection, ...]] = field(default_factory=dict)
 
     @property
+    def rows(self) -> dict[str, int]:
+        """How many rows were compiled, rejected and dropped, by the names in dataset.json."""
+        dropped = sum(map(len, self.dropped.values()))
+        return {"samples": self.samples, "rejected": len(self.rejected), "dropped": dropped}
+
+    @property
     def left_out(self) -> list[Rejection]:
         """All rows that were not compiled, rejected and dropped, in order."""
         dropped = (row for rows in self.dropped.values() for row in rows)

@@ -90,13 +90,8 @@ def _check_shard(store: Store, number: int, checksums: Mapping[str, str]) -> _Ch
     header = None if data is None else read_header(pa.BufferReader(data))
     if data is None or header is None:
         return _Checked([f"{name} is missing or damaged"])
-    counts = {
-        "samples": header.samples,
-        "rejected": len(header.rejected),
-        "dropped": sum(map(len, header.dropped.values())),
-    }
     problems = [*_damage_of_rows(store, header, data), *_damage_of_files(store, header)]
-    return _Checked(problems, counts)
+    return _Checked(problems, header.rows)
 
 
 def _damage_of_rows(store: Store, header: ShardHeader, data: bytes) -> Iterator[str]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..compiler.errors import DatasetError
-from ..compiler.files import SHARDS
+from ..compiler.files import shard_name
 from ..compiler.index import FileRecord, read_columns
 from ..compiler.stores.store import Store
 
@@ -96,7 +96,7 @@ def sample_name(store: Store, table: SampleTable, number: int) -> str:
     """A sample's key and its row's own name, for messages: ``000000003 (photos/cat.jpg)``."""
     shard = int(table.shard[number])
     first = int(np.searchsorted(table.shard, shard))
-    index = pq.read_table(store.metadata(_index_name(shard)), columns=["key", "source"])
+    index = pq.read_table(store.metadata(shard_name(shard, ".parquet")), columns=["key", "source"])
     row = index.slice(number - first, 1).to_pylist()[0]
     return f"{row['key']} ({row['source']})"
 
@@ -104,19 +104,16 @@ def sample_name(store: Store, table: SampleTable, number: int) -> str:
 def _read_index(
     store: Store, number: int, checksums: Mapping[str, str]
 ) -> tuple[dict[str, FileRecord], pa.Table]:
-    path = store.metadata(_index_name(number), sha256=checksums.get(_index_name(number)))
+    name = shard_name(number, ".parquet")
+    path = store.metadata(name, sha256=checksums.get(name))
     try:
         header, table = read_columns(path, _COLUMNS)
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DatasetError(
-            f"{store.name}/{_index_name(number)}: the shard's index cannot be read ({error}); "
+            f"{store.name}/{name}: the shard's index cannot be read ({error}); "
             "delete it and compile again to restore it"
         ) from error
     return header.files, table
-
-
-def _index_name(number: int) -> str:
-    return f"{SHARDS}/{number:05d}.parquet"
 
 
 def _column(table: pa.Table, name: str) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ Of a dataset at a URL the indexes are fetched, and the sizes of the other files 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -137,17 +138,16 @@ def _find_problems(
     sizes: Mapping[str, int] | None,
     shards: Mapping[int, tuple[ShardHeader, pa.Table] | None],
 ) -> Iterator[str]:
-    counted = {"samples": 0, "rejected": 0, "dropped": 0}
+    counted = Counter({"samples": 0, "rejected": 0, "dropped": 0})
     for number, shard in shards.items():
+        name = shard_name(number, ".parquet")
         if shard is None:
-            yield f"{SHARDS}/{number:05d}.parquet is missing or damaged"
+            yield f"{name} is missing or damaged"
             continue
         header, table = shard
-        counted["samples"] += header.samples
-        counted["rejected"] += len(header.rejected)
-        counted["dropped"] += sum(map(len, header.dropped.values()))
+        counted.update(header.rows)
         if table.num_rows != header.samples:
-            yield f"{SHARDS}/{number:05d}.parquet has {table.num_rows} rows, not {header.samples}"
+            yield f"{name} has {table.num_rows} rows, not {header.samples}"
         if sizes is not None and not store.is_elsewhere(header):
             yield from (f"{SHARDS}/{damage}" for damage in missized(header, sizes))
     if not counted["samples"]:

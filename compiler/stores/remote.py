@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DamagedFileError
-from ..files import DATASET, SHARDS, settle, shard_path
+from ..files import DATASET, SHARDS, settle, shard_name
 from ..index import FileRecord, ShardHeader
 from ..network import StoreError, folder_name
 from ..secrets import without_secrets
@@ -88,7 +88,7 @@ class RemoteStore:
         is_kept = self._kept_shard(number, suffix, record).exists()
         is_quicker = total == record.size and is_whole_quicker(spans, total)
         if not (is_kept or is_quicker or self.url in _WHOLE_ONLY):
-            url = self._url(shard_path(Path(), number, suffix).as_posix())
+            url = self._url(shard_name(number, suffix))
             waits = self.cache.retry_waits
             try:
                 found = [read_part(url, span.offset, span.size, total, waits) for span in spans]
@@ -158,7 +158,7 @@ class RemoteStore:
         return self.folder / SHARDS / f"{number:05d}-{record.sha256[:16]}{suffix}"
 
     def _fetch_shard(self, number: int, suffix: str, record: FileRecord, final: Path) -> int:
-        url = self._url(shard_path(Path(), number, suffix).as_posix())
+        url = self._url(shard_name(number, suffix))
         if record.size > self.cache.limit:
             raise StoreError(
                 f"{without_secrets(url)}: has {record.size} bytes, more than the whole cache of "
