@@ -18,6 +18,7 @@ from .duplicates import mark_duplicates
 from .engine import EncoderSettings, Scheduling, open_engine, run_each
 from .errors import OutputError, RecipeError, RunError
 from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, shard_path, to_json, write_whole
+from .findings import Counts, attached, from_data
 from .fingerprint import Checksums, differences, fingerprint_parts
 from .finish import finish_dataset
 from .hashes import hash_rows
@@ -44,14 +45,15 @@ class Summary:
 
     `output` is the folder that was worked in, and `url` the store that has the dataset, to which
     `sent` shards were sent. `made` counts the shards that this run compiled; `totals` are those of
-    dataset.json, and `filters` its counts of dropped rows; `rejected` are the dataset's rejected
-    rows; `seconds` the run took.
+    dataset.json, and `filters` its counts of dropped rows; `findings` are what was seen that may
+    be wrong; `rejected` are the dataset's rejected rows; `seconds` the run took.
     """
 
     output: Path
     made: int
     totals: dict[str, int]
     filters: dict[str, int]
+    findings: Counts
     rejected: tuple[Rejection, ...]
     seconds: float
     url: str | None = None
@@ -92,9 +94,11 @@ def compile_dataset(
     ):
         info = _prepare_info(recipe, recipe_folder, output, layout, model, delivery)
         with ExitStack() as cluster:
-            rows = _scan(recipe, recipe_folder, output, scheduling, cluster, report)
+            rows, seen = _scan(recipe, recipe_folder, output, scheduling, cluster, report)
             known = checksums_of(read_info(output) or {})
-            plan = Plan(recipe, recipe_folder, layout, rows, info["fingerprint"], output, known)
+            plan = Plan(
+                recipe, recipe_folder, layout, rows, info["fingerprint"], output, known, seen
+            )
             _check_limit(plan)
             made = _make_shards(plan, info, model, scheduling, cluster, token, report, delivery)
         info, rejected = finish_dataset(plan, info, delivery)
@@ -103,6 +107,7 @@ def compile_dataset(
         made,
         info["totals"],
         info["filters"],
+        from_data(info["findings"]),
         rejected,
         seconds=time.monotonic() - began,
         url=delivery.name if delivery else None,
@@ -148,13 +153,14 @@ def _scan(
     scheduling: Scheduling,
     cluster: ExitStack,
     report: Report,
-) -> pa.Table:
-    """The rows of the plan, with marks on those that are duplicates."""
+) -> tuple[pa.Table, Counts]:
+    """The rows of the plan, with marks on those that are duplicates, and what was seen of all."""
     rows = recipe.source.scan(recipe.columns, recipe_folder.resolve())
+    seen = attached(rows)
     if recipe.limit is not None:
         rows = rows.slice(0, recipe.limit)
     hash_all = partial(run_each, hash_rows, scheduling=scheduling, cluster=cluster)
-    return mark_duplicates(recipe, recipe_folder, rows, output, hash_all, report)
+    return mark_duplicates(recipe, recipe_folder, rows, output, hash_all, report), seen
 
 
 def _check_limit(plan: Plan) -> None:

@@ -26,6 +26,7 @@ from .files import (
     to_json,
     write_whole,
 )
+from .findings import add_up, to_data
 from .index import Rejection, ShardHeader, read_header, read_index
 from .info import count
 from .layout import Box
@@ -50,6 +51,8 @@ def finish_dataset(
     remove_surplus(plan)
     labels = [item.label for item in plan.recipe.filters]
     info = info | {"complete": True} | count(_headers(plan), labels)
+    found = add_up([plan.findings, *(header.findings for header in _headers(plan))])
+    info["findings"] = to_data(found)
     rejected: tuple[Rejection, ...] = ()
     if info["totals"]["rejected"]:
         rejected = tuple(row for header in _headers(plan) for row in header.rejected)

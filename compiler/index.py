@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from .errors import DatasetError
 from .files import SHARD_FILES, settle, shard_name
+from .findings import Counts, from_data, to_data
 from .sent import is_sent
 
 _HEADER = b"onepic"
@@ -69,7 +70,7 @@ class ShardHeader:
     `panels` counts the cells of all canvases, `distinct_panels` those that were encoded;
     `cut_prompts` those of `prompts` that were longer than the text encoders take. `files` has
     ``tar`` and ``text``, and is empty where no row was compiled. `dropped` are the rows that
-    filters drop, by the filters' labels.
+    filters drop, by the filters' labels; `findings` what was seen of the samples.
     """
 
     fingerprint: str
@@ -82,6 +83,7 @@ class ShardHeader:
     files: dict[str, FileRecord]
     rejected: tuple[Rejection, ...]
     dropped: dict[str, tuple[Rejection, ...]] = field(default_factory=dict)
+    findings: Counts = field(default_factory=dict)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -97,7 +99,8 @@ class ShardHeader:
 
     def to_json(self) -> bytes:
         """The header as it is kept in the Parquet file's metadata."""
-        return json.dumps(asdict(self), ensure_ascii=False).encode()
+        data = asdict(replace(self, findings={}))
+        return json.dumps(data | {"findings": to_data(self.findings)}, ensure_ascii=False).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> ShardHeader:
@@ -109,6 +112,7 @@ class ShardHeader:
             label: tuple(Rejection(**row) for row in rows)
             for label, rows in data.get("dropped", {}).items()
         }
+        data["findings"] = from_data(data.get("findings", ()))
         return cls(**data)
 
 

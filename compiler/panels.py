@@ -13,6 +13,7 @@ from PIL import Image
 
 from .errors import DroppedRowError, RowError
 from .filters import check_size, check_values
+from .findings import Finding
 from .fitting import crop_box, fit_image, fit_mask, of_one_shape
 from .images import Decoded, Size, decode_image, decode_mask
 from .layout import Layout
@@ -29,7 +30,7 @@ class PreparedRow:
     `narrowed` is bool [height, width], the part of the target panel that is
     learned, or None for all of it. `original_sizes` (width, height) and
     `crops` (left, top, right, bottom) are in px of the row's images, by panel; a crop is None
-    where an operation changed the geometry before.
+    where an operation changed the geometry before. `findings` are what was seen of the row.
     """
 
     key: str
@@ -39,6 +40,7 @@ class PreparedRow:
     narrowed: NDArray[np.bool_] | None
     original_sizes: Mapping[str, tuple[int, int]]
     crops: Mapping[str, tuple[float, float, float, float] | None]
+    findings: tuple[Finding, ...] = ()
 
     def without_pixels(self) -> PreparedRow:
         """The same row once its panels are on their way, so that it can wait in little memory."""
@@ -56,6 +58,7 @@ class _Draft:
     fitted: dict[str, Image.Image] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     crops: dict[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def prepare_rows(
@@ -112,7 +115,7 @@ def _alive(drafts: Sequence[_Draft]) -> list[_Draft]:
 
 
 def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> _Draft:
-    draft = _Draft(row, error=row.error)
+    draft = _Draft(row, error=row.error, findings=list(row.findings))
     if draft.error is None:
         try:
             check_values(recipe.filters, row.values)
@@ -256,6 +259,7 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
             name: draft.images[panel.from_].original_size for name, panel in recipe.panels.items()
         },
         crops=draft.crops,
+        findings=tuple(draft.findings),
     )
 
 

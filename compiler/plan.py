@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from .errors import DatasetError
 from .files import SHARD_FILES, SHARDS, sha256, shard_path
+from .findings import Counts
 from .index import ShardHeader, missized_files, read_header, read_index
 from .layout import Layout
 from .marks import marked_stamps
@@ -31,7 +32,8 @@ class Plan:
 
     `rows` has the string columns ``key`` and ``stamp``, and what the source needs to read them; it
     may be memory-mapped, and have those of `marks`. `fingerprint` is the dataset's; `checksums` are
-    those of its indexes, by path, as far as an earlier run has finished it.
+    those of its indexes, by path, as far as an earlier run has finished it. `findings` are what
+    was seen of the source as a whole.
     """
 
     recipe: Recipe
@@ -41,6 +43,7 @@ class Plan:
     fingerprint: str
     output: Path
     checksums: Mapping[str, str] = field(default_factory=dict)
+    findings: Counts = field(default_factory=dict)
 
     @property
     def shards(self) -> int:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .embeddings import Embeddings
 from .errors import DroppedRowError, RowError
+from .findings import Finding, count_findings
 from .index import Rejection, ShardHeader
 from .layout import Layout, assemble_latents, assemble_pixels, target_mask
 from .marks import split_marked
@@ -172,6 +173,7 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
     waiting: deque[_Waiting] = deque()
     rejected: list[Rejection] = []
     dropped: dict[str, list[Rejection]] = {}
+    found: list[tuple[str, tuple[Finding, ...]]] = []
     with ShardWriter(job.output, job.number, job.token) as writer:
         for chunk in _chunks(job, recipe):
             for number, row, outcome in chunk:
@@ -182,6 +184,7 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
                 elif isinstance(outcome, RowError):
                     rejected.append(_rejection(number, row.key, stamp, outcome))
                 else:
+                    found.append((row.key, outcome.findings))
                     waiting.append(_enqueue(job.layout, queue, number, stamp, outcome))
             while waiting and all(queue.is_ready(d) for d in waiting[0].digests.values()):
                 _write(job, queue, writer, rejected, waiting.popleft())
@@ -192,7 +195,9 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
         embeddings = encoder.prompts(writer.prompts).result() if writer.samples else None
         panels = writer.samples * len(list(job.layout.cells())), queue.distinct
         rejected.sort(key=lambda rejection: rejection.key)
-        yield writer.complete(job.fingerprint, embeddings, rejected, panels, dropped)
+        yield writer.complete(
+            job.fingerprint, embeddings, rejected, panels, dropped, count_findings(found)
+        )
 
 
 def sample_key(number: int) -> str:

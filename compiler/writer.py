@@ -16,6 +16,7 @@ from safetensors.numpy import save
 
 from .embeddings import Embeddings
 from .files import SHARD_FILES, STATE, settle, sha256, shard_path
+from .findings import Counts
 from .index import FileRecord, Rejection, ShardHeader, write_index
 from .lock import check_token
 from .tar import TarWriter
@@ -104,12 +105,14 @@ class ShardWriter:
         rejected: Sequence[Rejection],
         panels: tuple[int, int],
         dropped: Mapping[str, Sequence[Rejection]] | None = None,
+        findings: Counts | None = None,
     ) -> ShardHeader:
         """Write the prompts' embeddings and the index, and put everything in its place.
 
         `embeddings` has a row for each of `prompts`, and is None for a shard without samples, which
         leaves an index alone. `rejected` and, by filter, `dropped` are the rows that were not
-        compiled. `panels` counts all panels and the distinct ones.
+        compiled, and `findings` what was seen of those that were. `panels` counts all panels and
+        the distinct ones.
 
         Raises:
             OSError: when something cannot be written.
@@ -135,6 +138,7 @@ class ShardWriter:
             files=files,
             rejected=tuple(rejected),
             dropped={label: tuple(rows) for label, rows in (dropped or {}).items()},
+            findings=findings or {},
         )
         check_token(self._output, self._token)
         index = shard_path(self._output, self._number, ".parquet")

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import Field
 
 from ..errors import RowError, SourceError
+from ..findings import Finding
 from ..strict import Strict, suggest
 
 #: An image column holds a path or URL (str), an encoded file (bytes) or a decoded image.
@@ -61,12 +62,14 @@ class Row:
     """One row of a source; a column that it lacks is absent or None.
 
     `key` is the name that people know it by (a relative path, a table's id), unique in its source.
-    `error` is set where the row could not be read; its `values` are then empty.
+    `error` is set where the row could not be read; its `values` are then empty. `findings` are what
+    was seen of it while it was read.
     """
 
     key: str
     values: Mapping[str, Value] = field(default_factory=dict)
     error: RowError | None = None
+    findings: tuple[Finding, ...] = ()
 
     @classmethod
     def reading(cls, key: str, values: Callable[[], Mapping[str, Value]]) -> Row:
@@ -101,7 +104,8 @@ class Source(Strict):
         Returns:
             A table with the string columns ``key`` (unique) and ``stamp`` (changes when the row's
             data change, and is readable: ``image=18231@1719832000000000000``), and whatever else
-            `read` needs, with absolute paths. It may be memory-mapped.
+            `read` needs, with absolute paths. It may be memory-mapped, and bring what was found
+            of the source as a whole: see `findings.attach`.
 
         Raises:
             SourceError: when the source cannot be read, has no rows, or lacks a column.
