@@ -39,12 +39,30 @@ KINDS: dict[str, Kind] = {
         "if that is not what it means, say so under `masks` in the recipe",
         is_doubt=False,
     ),
+    "mask-readings": Kind(
+        "a mask column whose files are read in several ways",
+        "look at the rows that differ; if all mean the same, say so under `masks` in the recipe",
+    ),
+    "mask-soft": Kind(
+        "a mask with greys between black and white, which was cut at half of the range",
+        "say `threshold` under `masks` in the recipe if it is not a picture by mistake",
+    ),
+    "mask-empty": Kind(
+        "a mask that marks nothing, as the recipe allows",
+        "take `empty` out of `allow` under `masks` to have such rows rejected",
+        is_doubt=False,
+    ),
+    "mask-full": Kind(
+        "a mask that marks everything, as the recipe allows",
+        "take `full` out of `allow` under `masks` to have such rows rejected",
+        is_doubt=False,
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was seen: a name in `KINDS`, and of what, such as ``mask edit_mask: values 0 and 1``."""
+    """What was seen: a name in `KINDS`, and of what, such as ``edit_mask: two values, 0 and 1``."""
 
     kind: str
     about: str

@@ -11,6 +11,7 @@ from typing import Any
 
 from .files import STATE, sha256, to_json, write_whole
 from .layout import Layout
+from .mask_choice import READING
 from .model import Model
 from .operations import Operation
 from .recipe import Recipe
@@ -72,6 +73,8 @@ def fingerprint_parts(
         "dtype": "float16",
         "batch_pixels": BATCH_PIXELS,
     }
+    if recipe.mask_columns:
+        parts["mask_reading"] = READING
     # As dataset.json gives them back: lists for tuples.
     plain_parts: dict[str, Any] = json.loads(json.dumps(parts))
     return plain_parts

@@ -30,6 +30,7 @@ from .findings import add_up, to_data
 from .index import Rejection, ShardHeader, read_header, read_index
 from .info import count
 from .layout import Box
+from .mask_doubts import differing_readings
 from .plan import Plan, remove_surplus
 from .preview import Preview, write_sheet
 from .seal import sealed
@@ -52,7 +53,7 @@ def finish_dataset(
     labels = [item.label for item in plan.recipe.filters]
     info = info | {"complete": True} | count(_headers(plan), labels)
     found = add_up([plan.findings, *(header.findings for header in _headers(plan))])
-    info["findings"] = to_data(found)
+    info["findings"] = to_data({**found, **differing_readings(found)})
     rejected: tuple[Rejection, ...] = ()
     if info["totals"]["rejected"]:
         rejected = tuple(row for header in _headers(plan) for row in header.rejected)

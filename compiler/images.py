@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,10 +73,10 @@ def decode_image(
     where = f"{value}: " if isinstance(value, str) else ""
     if isinstance(value, Image.Image):
         accept(_acceptable_size(value, where))
-        return _decode(value, background, where)
+        return _decode(value, partial(_to_rgb, background=background), where)
     with _open_file(value) as file, _identify(file, where) as image:
         accept(_acceptable_size(image, where))
-        return _decode(image, background, where, at_least, rough)
+        return _decode(image, partial(_to_rgb, background=background), where, at_least, rough)
 
 
 def image_size(value: str | bytes | Image.Image) -> Size:
@@ -102,23 +102,22 @@ def file_bytes(value: str | bytes) -> bytes:
         return file.read()
 
 
-def decode_mask(value: str | bytes | Image.Image, size: Size, *, column: str) -> Image.Image:
-    """Decode a mask for an image of `size` px to mode L: 255 where it is white, 0 elsewhere.
+def load_values(value: str | bytes | Image.Image) -> Image.Image:
+    """Decode to an upright image whose values are the file's own, as masks and labels need them.
 
-    White is a luminance of 128 or more; transparent parts count as black.
+    Its mode is 1, L, LA, I, I;16 (or a kind of it), F, P, RGB or RGBA; its colours are not those
+    of a profile. Of an animation it is the first frame.
 
     Raises:
-        RowError: as `decode_image` does, and when the mask has another size (stage ``mask``).
+        RowError: as `decode_image` does.
     """
-    try:
-        mask = decode_image(value, background=(0, 0, 0)).image
-    except RowError as error:
-        raise RowError(error.stage, f"mask {column}: {error.reason}") from error
-    if mask.size != size:
-        found, expected = _by(mask.size), _by(size)
-        reason = f"mask {column} is {found} px but its image is {expected} px; make them the same"
-        raise RowError("mask", reason)
-    return threshold(mask)
+    where = f"{value}: " if isinstance(value, str) else ""
+    if isinstance(value, Image.Image):
+        _acceptable_size(value, where)
+        return _decode(value, _own_values, where).image
+    with _open_file(value) as file, _identify(file, where) as image:
+        _acceptable_size(image, where)
+        return _decode(image, _own_values, where).image
 
 
 def threshold(mask: Image.Image) -> Image.Image:
@@ -202,7 +201,7 @@ def _upright(size: Size, turn: int) -> Size:
 
 def _decode(
     image: Image.Image,
-    background: RGB,
+    convert: Callable[[Image.Image], Image.Image],
     where: str,
     at_least: Size | None = None,
     rough: bool = False,
@@ -213,7 +212,7 @@ def _decode(
             _reduce(image, at_least, rough)
         image.load()
         turn = _orientation(image)
-        pixels = _to_rgb(image, background)
+        pixels = convert(image)
     except RowError as error:
         raise RowError("decode", f"{where}{kind} {error.reason}") from error
     except Exception as error:  # decoders raise anything on damaged data
@@ -256,6 +255,14 @@ def _to_rgb(image: Image.Image, background: RGB) -> Image.Image:
     canvas = Image.new("RGB", image.size, background)
     canvas.paste(colours, mask=alpha)
     return canvas
+
+
+def _own_values(image: Image.Image) -> Image.Image:
+    if image.mode in _PREMULTIPLIED:
+        return image.convert(_PREMULTIPLIED[image.mode])
+    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") or image.mode.startswith(("I", "F")):
+        return image.copy()
+    return image.convert("RGBA" if image.mode == "PA" else "RGB")
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:

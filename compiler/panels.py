@@ -14,11 +14,13 @@ from PIL import Image
 from .errors import DroppedRowError, RowError
 from .filters import check_size, check_values
 from .findings import Finding
-from .fitting import crop_box, fit_image, fit_mask, of_one_shape
-from .images import Decoded, Size, decode_image, decode_mask
+from .fitting import crop_box, fit_image, of_one_shape
+from .images import Decoded, Size, decode_image
 from .layout import Layout
+from .mask_files import MaskFile, check_mask_size
 from .operations import Operation, Picture, failing_one_row
 from .recipe import Panel, Recipe
+from .row_masks import fit_masks, read_row_masks
 from .sources import Row
 
 
@@ -55,6 +57,7 @@ class _Draft:
     error: RowError | None = None
     prompt: str = ""
     images: dict[str, Decoded] = field(default_factory=dict)
+    masks: dict[str, MaskFile] = field(default_factory=dict)
     fitted: dict[str, Image.Image] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     crops: dict[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
@@ -88,7 +91,7 @@ def needs_all(recipe: Recipe, column: str) -> bool:
     """Whether an image must be decoded at full size: masks and changes of geometry ask for it."""
     panels = [name for name, panel in recipe.panels.items() if panel.from_ == column]
     return any(
-        any(mask not in recipe.masks for mask in recipe.masks_of(name))
+        any(mask not in recipe.drawn_masks for mask in recipe.masks_of(name))
         or any(step.stage == "geometry" for step in recipe.panels[name].apply)
         for name in panels
     )
@@ -125,6 +128,8 @@ def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> 
                 at_least = None if column in whole else (layout.width, layout.height)
                 draft.images[column] = _decode(recipe, row, column, at_least)
             _check_alignment(recipe, draft)
+            draft.masks = read_row_masks(recipe, row)
+            draft.findings += [found for file in draft.masks.values() for found in file.findings]
         except RowError as error:
             draft.error = error
     return draft
@@ -157,31 +162,30 @@ def _check_alignment(recipe: Recipe, draft: _Draft) -> None:
 
 def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft) -> None:
     """Bring one panel to its size; panels of the same origin share the work."""
-    decoded = draft.images[panel.from_]
+    decoded, size, fit = draft.images[panel.from_], (layout.width, layout.height), recipe.fit
     geometry = tuple(step for step in panel.apply if step.stage == "geometry")
     try:
         masks = {
-            column: decode_mask(_mask(draft.row, column), decoded.original_size, column=column)
+            column: check_mask_size(draft.masks[column].mask, decoded.original_size, column)
             for column in recipe.masks_of(name)
-            if not _is_drawn(recipe, draft.row, column)
+            if column in draft.masks
         }
         picture = Picture(decoded.image, masks, seed_of(recipe.seed, draft.row.key))
         for step in geometry:
             with failing_one_row(f"panel {name!r}: {step.name}"):
                 picture = step.apply(picture)
+        fitted = fit_masks(recipe, name, picture.masks, size)
     except RowError as error:
         draft.error = error
         return
-    size, fit = (layout.width, layout.height), recipe.fit
     draft.crops[name] = None if geometry else crop_box(decoded.original_size, size, fit)
     image = None if geometry else draft.fitted.get(panel.from_)
     if image is None:
         image = fit_image(picture.image, size, fit=fit, background=recipe.background)
     if not geometry:
         draft.fitted[panel.from_] = image
-    fitted = {column: fit_mask(mask, size, fit=fit) for column, mask in picture.masks.items()}
     drawn = {
-        mask: recipe.masks[mask].draw(size, _rng(recipe, draft.row, mask))
+        mask: recipe.drawn_masks[mask].draw(size, _rng(recipe, draft.row, mask))
         for mask in recipe.masks_of(name)
         if mask not in fitted
     }
@@ -192,21 +196,9 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
     )
 
 
-def _is_drawn(recipe: Recipe, row: Row, mask: str) -> bool:
-    """Whether a mask is the recipe's to draw; one that the row brings goes before."""
-    return mask in recipe.masks and row.values.get(mask) is None
-
-
 def _rng(recipe: Recipe, row: Row, mask: str) -> np.random.Generator:
     """What a mask is drawn with: alike for all panels of a row."""
     return np.random.default_rng(seed_of(recipe.seed, row.key, "mask", mask))
-
-
-def _mask(row: Row, column: str) -> str | bytes | Image.Image:
-    value = row.values.get(column)
-    if not isinstance(value, str | bytes | Image.Image):
-        raise RowError("mask", f"column {column!r} has no mask")
-    return value
 
 
 def _run(operation: Operation, panel: str, drafts: Sequence[_Draft]) -> None:
