@@ -41,7 +41,8 @@ KINDS: dict[str, Kind] = {
     ),
     "mask-readings": Kind(
         "a mask column whose files are read in several ways",
-        "look at the rows that differ; if all mean the same, say so under `masks` in the recipe",
+        "look at rows that differ; if they mean the same, say so under `masks` in the recipe, "
+        "such as `threshold: 1`",
     ),
     "mask-soft": Kind(
         "a mask with greys between black and white, which was cut at half of the range",

@@ -53,7 +53,7 @@ def read_mask(
 
 def to_mask(marked: NDArray[np.bool_]) -> Image.Image:
     """Mode L, 255 where `marked`, [H, W], is true and 0 elsewhere."""
-    return Image.fromarray(np.where(marked, np.uint8(255), np.uint8(0)))
+    return Image.fromarray(marked.astype(np.uint8) * np.uint8(255))
 
 
 def check_mask_size(mask: Image.Image, size: Size, column: str) -> Image.Image:

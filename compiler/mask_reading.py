@@ -77,7 +77,7 @@ def read_as_saved(image: Image.Image) -> Reading | Unclear:
 
 def _read_greys(greys: Greys) -> Reading | Unclear:
     values, white = greys.values, greys.white
-    if not np.isfinite(values).all():
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
         return Unclear("values that are no numbers", ("threshold: 0.5",))
     found = distinct(values)
     if len(found) == 1:
@@ -97,7 +97,7 @@ def _read_greys(greys: Greys) -> Reading | Unclear:
 def _read_constant(values: Numbers, value: float, white: float) -> Reading | Unclear:
     if value in (0, 1, white):
         return Reading(values > 0, None)
-    return Unclear(f"the value {value:g} alone, as of a label", (f"labels: [{value:g}]",))
+    return Unclear(f"the value {value:g} alone, as of a label", keys_of([value]))
 
 
 def _read_pair(values: Numbers, found: Sequence[float], white: float) -> Reading | Unclear:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -90,8 +91,8 @@ def hex_of(colour: Iterable[int]) -> str:
 def distinct(values: Numbers) -> Sequence[float]:
     """The values that there are, rising; whole numbers are of type int."""
     if values.dtype == np.uint8:
-        counts = np.bincount(values.reshape(-1), minlength=256)
-        return [value for value, count in enumerate(counts) if count]
+        counts = cv2.calcHist([values], [0], None, [256], [0, 256])
+        return [int(value) for value in np.flatnonzero(counts)]
     return list(np.unique(values).tolist())
 
 

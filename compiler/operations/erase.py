@@ -17,7 +17,7 @@ class Erase(Operation):
 
     name: ClassVar[str] = "erase"
 
-    mask: str = Field(description="The mask column; where it is white, the picture is erased.")
+    mask: str = Field(description="The mask column; what it marks is erased.")
     colour: Colour = Field(
         default=(127, 127, 127),
         description="What is painted: [red, green, blue], a CSS name or #rrggbb.",
