@@ -174,7 +174,8 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         for step in geometry:
             with failing_one_row(f"panel {name!r}: {step.name}"):
                 picture = step.apply(picture)
-        fitted = fit_masks(recipe, name, picture.masks, size)
+        fitted, found = fit_masks(recipe, name, picture.masks, size)
+        draft.findings += found
     except RowError as error:
         draft.error = error
         return

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from PIL import Image
 
 from .errors import RowError
+from .findings import Finding
 from .fitting import fit_mask
 from .images import Size
 from .mask_files import MaskFile, check_extent, read_mask
@@ -30,19 +31,22 @@ def read_row_masks(recipe: Recipe, row: Row) -> dict[str, MaskFile]:
 
 def fit_masks(
     recipe: Recipe, panel: str, masks: Mapping[str, Image.Image], size: Size
-) -> dict[str, Image.Image]:
+) -> tuple[dict[str, Image.Image], list[Finding]]:
     """Masks of a panel's image, cut as the panel is to `size` (width, height) in px.
 
+    With them comes what was seen of those that are still needed then.
+
     Raises:
-        RowError: when nothing of a mask that is still needed is left, or nothing besides it, and
-            the recipe does not allow that (stage ``mask``).
+        RowError: when nothing of such a mask is left, or nothing besides it, and the recipe does
+            not allow that (stage ``mask``).
     """
     fitted = {name: fit_mask(mask, size, fit=recipe.fit) for name, mask in masks.items()}
-    for name in recipe.masks_of(panel, stage="pixels"):
-        if name in fitted:
-            where = f" of what the panel {panel!r} shows"
-            check_extent(fitted[name], name, recipe.reading_of(name), where)
-    return fitted
+    needed = [name for name in recipe.masks_of(panel, stage="pixels") if name in fitted]
+    where = f" of what the panel {panel!r} shows"
+    extents = {
+        name: check_extent(fitted[name], name, recipe.reading_of(name), where) for name in needed
+    }
+    return fitted, [Finding(f"mask-{extent}", name) for name, extent in extents.items() if extent]
 
 
 def _value(row: Row, column: str) -> str | bytes | Image.Image:

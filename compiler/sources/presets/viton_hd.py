@@ -63,6 +63,7 @@ class VitonHDSource(TryOnSource):
     """
 
     kind: Literal["viton-hd"] = "viton-hd"
+    version: ClassVar[int] = 2
 
     layout: ClassVar[str] = (
         "the layout of VITON-HD: train_pairs.txt and test_pairs.txt, and in each of train/ and "
