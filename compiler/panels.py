@@ -17,6 +17,7 @@ from .findings import Finding
 from .fitting import crop_box, fit_image, fit_mask, of_one_shape
 from .images import Decoded, Size, decode_image, decode_mask
 from .layout import Layout
+from .narrowed import erase_hidden
 from .operations import Operation, Picture, failing_one_row
 from .recipe import Panel, Recipe
 from .sources import Row
@@ -41,6 +42,13 @@ class PreparedRow:
     original_sizes: Mapping[str, tuple[int, int]]
     crops: Mapping[str, tuple[float, float, float, float] | None]
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def erased(self) -> dict[str, NDArray[np.uint8]]:
+        """A target that a mask narrows, as context shows it: without what is learned of it."""
+        if self.narrowed is None:
+            return {}
+        return {name: erase_hidden(self.panels[name], self.narrowed) for name in self.targets}
 
     def without_pixels(self) -> PreparedRow:
         """The same row once its panels are on their way, so that it can wait in little memory."""
