@@ -21,7 +21,7 @@ def erase_hidden(panel: NDArray[np.uint8], narrowed: NDArray[np.bool_]) -> NDArr
 
     The other pixels stay exactly as they are.
     """
-    return np.where(narrowed[..., None], np.uint8(HIDDEN), panel)
+    return np.where(narrowed[..., None], np.array(HIDDEN, np.uint8), panel)
 
 
 def join_latents(
