@@ -304,7 +304,9 @@ def change_config(path: Path, **changes: Any) -> None:
 @pytest.mark.parametrize("pipeline", ["FluxPipeline", "StableDiffusion3Pipeline", 7])
 def test_a_model_with_the_components_of_sdxl_that_is_none_is_refused(folder, pipeline):
     change_config(folder / "model_index.json", _class_name=pipeline)
-    with pytest.raises(ModelError, match=rf"model_index\.json says that it is a {pipeline}; expect"):
+    with pytest.raises(
+        ModelError, match=rf"model_index\.json says that it is a {pipeline}; expect"
+    ):
         open_model(str(folder))
 
 
