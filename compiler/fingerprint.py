@@ -17,8 +17,8 @@ from .operations import Operation
 from .recipe import Recipe
 from .sizes import BATCH_PIXELS
 
-#: Raised when the files of a dataset change their meaning.
-FORMAT_VERSION = 1
+#: Raised when the files of a dataset change their meaning; see `format_version`.
+FORMAT_VERSION = 2
 #: Keys of a recipe that change which rows are compiled, or where to, but no sample.
 _WITHOUT_EFFECT = ("task", "limit", "max_rejected", "model", "revision", "operations", "panel_size")
 
@@ -50,6 +50,14 @@ class Checksums:
             write_whole(self._path, to_json(self._known))
 
 
+def format_version(recipe: Recipe) -> int:
+    """The version of the datasets of a recipe: the last one that changed what they hold.
+
+    With version 2 the context of a target that a mask narrows no longer shows what is learned.
+    """
+    return 1 if recipe.target.mask is None else FORMAT_VERSION
+
+
 def fingerprint_parts(
     recipe: Recipe, recipe_folder: Path, layout: Layout, model: Model, checksums: Checksums
 ) -> dict[str, Any]:
@@ -62,7 +70,7 @@ def fingerprint_parts(
         del plain["filters"]  # datasets from before there were any stay what they are
     steps = [step for panel in recipe.panels.values() for step in panel.apply]
     parts = {
-        "format_version": FORMAT_VERSION,
+        "format_version": format_version(recipe),
         "recipe": {key: value for key, value in plain.items() if key not in _WITHOUT_EFFECT},
         "operations": {step.name: step.version for step in steps},
         "operation_files": {n: checksums.of(recipe_folder / n) for n in recipe.operations},

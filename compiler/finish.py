@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -104,6 +106,7 @@ def _previews(plan: Plan, delivery: Delivery | None) -> Iterator[Preview]:
                 _member(plan, delivery, header.number, row, "webp"),
                 row["prompt"],
                 [Box(*numbers) for numbers in metadata["target_boxes"]],
+                np.load(io.BytesIO(_member(plan, delivery, header.number, row, "mask"))),
             )
 
 

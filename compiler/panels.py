@@ -18,6 +18,7 @@ from .fitting import crop_box, fit_image, of_one_shape
 from .images import Decoded, Size, decode_image
 from .layout import Layout
 from .mask_files import MaskFile, check_mask_size
+from .narrowed import erase_hidden
 from .operations import Operation, Picture, failing_one_row
 from .recipe import Panel, Recipe
 from .row_masks import fit_masks, read_row_masks
@@ -43,6 +44,13 @@ class PreparedRow:
     original_sizes: Mapping[str, tuple[int, int]]
     crops: Mapping[str, tuple[float, float, float, float] | None]
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def erased(self) -> dict[str, NDArray[np.uint8]]:
+        """A target that a mask narrows, as context shows it: without what is learned of it."""
+        if self.narrowed is None:
+            return {}
+        return {name: erase_hidden(self.panels[name], self.narrowed) for name in self.targets}
 
     def without_pixels(self) -> PreparedRow:
         """The same row once its panels are on their way, so that it can wait in little memory."""
@@ -238,7 +246,9 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
         mask = draft.pictures[recipe.target.panels[0]].masks[recipe.target.mask]
         narrowed = np.asarray(mask) > 0
         if not narrowed.any():
-            reason = f"mask {recipe.target.mask!r} leaves nothing of the target; paint it white"
+            reason = (
+                f"mask {recipe.target.mask!r} leaves nothing of the target; mark what is learned"
+            )
             draft.error = RowError("mask", reason)
     if draft.error is not None:
         return draft.error

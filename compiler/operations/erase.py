@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from ..narrowed import HIDDEN
 from .base import Operation, Picture
 from .colour import Colour
 from .registry import register
@@ -19,7 +20,7 @@ class Erase(Operation):
 
     mask: str = Field(description="The mask column; what it marks is erased.")
     colour: Colour = Field(
-        default=(127, 127, 127),
+        default=HIDDEN,
         description="What is painted: [red, green, blue], a CSS name or #rrggbb.",
     )
 
