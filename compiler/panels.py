@@ -247,7 +247,7 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
         narrowed = np.asarray(mask) > 0
         if not narrowed.any():
             reason = (
-                f"mask {recipe.target.mask!r} leaves nothing of the target; mark what is learned"
+                f"mask {recipe.target.mask!r} leaves nothing of the target; mend it"
             )
             draft.error = RowError("mask", reason)
     if draft.error is not None:
