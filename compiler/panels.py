@@ -246,9 +246,7 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
         mask = draft.pictures[recipe.target.panels[0]].masks[recipe.target.mask]
         narrowed = np.asarray(mask) > 0
         if not narrowed.any():
-            reason = (
-                f"mask {recipe.target.mask!r} leaves nothing of the target; mend it"
-            )
+            reason = f"mask {recipe.target.mask!r} leaves nothing of the target; mend it"
             draft.error = RowError("mask", reason)
     if draft.error is not None:
         return draft.error
