@@ -39,6 +39,18 @@ KINDS: dict[str, Kind] = {
         "if that is not what it means, say so under `masks` in the recipe",
         is_doubt=False,
     ),
+    "few-levels": Kind(
+        "pictures that show a small part of the range of their files, which have more than 8 bits",
+        "say which values are black and white: give the panel a `range`, such as minmax",
+    ),
+    "strange-jpeg": Kind(
+        "JPEGs that a strict decoder objects to, so that damage may have passed unseen",
+        "look at them; save those that are whole anew",
+    ),
+    "cut-differently": Kind(
+        "pictures of one row that differ in shape, so that other parts of each are shown",
+        "name under `align` which columns show the same scene; the other rows are then rejected",
+    ),
 }
 
 
@@ -48,6 +60,10 @@ class Finding:
 
     kind: str
     about: str
+
+    def of(self, what: str) -> Finding:
+        """The same finding, which was made of a part, such as ``column 'depth'``."""
+        return Finding(self.kind, f"{what}: {self.about}")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from .fitting import crop_box, fit_image, fit_mask, of_one_shape
 from .images import Decoded, Size, decode_image, decode_mask
 from .layout import Layout
 from .operations import Operation, Picture, failing_one_row
+from .pairs import cut_differently
 from .recipe import Panel, Recipe
 from .sources import Row
 
@@ -85,11 +86,12 @@ def prepare_rows(
 
 
 def needs_all(recipe: Recipe, column: str) -> bool:
-    """Whether an image must be decoded at full size: masks and changes of geometry ask for it."""
+    """Whether an image must be decoded at full size: masks, changes of geometry and labels ask."""
     panels = [name for name, panel in recipe.panels.items() if panel.from_ == column]
     return any(
         any(mask not in recipe.masks for mask in recipe.masks_of(name))
         or any(step.stage == "geometry" for step in recipe.panels[name].apply)
+        or recipe.panels[name].kind == "labels"
         for name in panels
     )
 
@@ -123,8 +125,11 @@ def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> 
             draft.prompt = recipe.template.fill(row.values, seed)
             for column in dict.fromkeys(panel.from_ for panel in recipe.panels.values()):
                 at_least = None if column in whole else (layout.width, layout.height)
-                draft.images[column] = _decode(recipe, row, column, at_least)
+                decoded = draft.images[column] = _decode(recipe, row, column, at_least)
+                draft.findings += (found.of(f"column {column!r}") for found in decoded.findings)
             _check_alignment(recipe, draft)
+            sizes = {name: decoded.original_size for name, decoded in draft.images.items()}
+            draft.findings += cut_differently(recipe, sizes)
         except RowError as error:
             draft.error = error
     return draft
@@ -136,7 +141,13 @@ def _decode(recipe: Recipe, row: Row, column: str, at_least: Size | None) -> Dec
         raise RowError("read", f"column {column!r} has no image")
     accept = partial(check_size, recipe.filters, column)
     try:
-        return decode_image(value, background=recipe.background, at_least=at_least, accept=accept)
+        return decode_image(
+            value,
+            background=recipe.background,
+            at_least=at_least,
+            value_range=recipe.range_of(column),
+            accept=accept,
+        )
     except DroppedRowError:
         raise
     except RowError as error:
@@ -165,7 +176,8 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
             for column in recipe.masks_of(name)
             if not _is_drawn(recipe, draft.row, column)
         }
-        picture = Picture(decoded.image, masks, seed_of(recipe.seed, draft.row.key))
+        nearest = panel.has_labels(decoded.has_palette)
+        picture = Picture(decoded.image, masks, seed_of(recipe.seed, draft.row.key), nearest)
         for step in geometry:
             with failing_one_row(f"panel {name!r}: {step.name}"):
                 picture = step.apply(picture)
@@ -176,7 +188,9 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
     draft.crops[name] = None if geometry else crop_box(decoded.original_size, size, fit)
     image = None if geometry else draft.fitted.get(panel.from_)
     if image is None:
-        image = fit_image(picture.image, size, fit=fit, background=recipe.background)
+        image = fit_image(
+            picture.image, size, fit=fit, background=recipe.background, nearest=nearest
+        )
     if not geometry:
         draft.fitted[panel.from_] = image
     fitted = {column: fit_mask(mask, size, fit=fit) for column, mask in picture.masks.items()}
@@ -189,6 +203,7 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         image=image,
         masks=fitted | drawn,
         seed=seed_of(recipe.seed, draft.row.key, name),
+        nearest=nearest,
     )
 
 

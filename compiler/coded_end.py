@@ -1,0 +1,50 @@
+"""Whether a WebP or AVIF picture needs the end of its data, as every sound one does.
+
+Both formats code a picture as one long number, without a checksum. A decoder that meets damaged
+bytes goes on with other symbols, and shows blocks of wrong colours without an error; but it then
+needs more bytes than there are, which is an error, or fewer. So the last bytes are changed and the
+picture is decoded once more: if nothing changes, the decoder did not come so far.
+"""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from .boxes import avif_data, webp_data
+
+#: Bytes that are changed. A sound file may end in one or two that mean nothing.
+_CHANGED = 16
+_FIND = {"WEBP": webp_data, "AVIF": avif_data}
+
+#: The formats, as Pillow calls them, that are looked at.
+CHECKED_AT_END = tuple(_FIND)
+
+
+def check_end(data: bytes, image: Image.Image) -> None:
+    """Refuse a picture that does not depend on the end of its data.
+
+    Args:
+        data: the whole file.
+        image: its first picture, loaded, of one of the formats `CHECKED_AT_END`.
+
+    Raises:
+        ValueError: when the last bytes make no difference.
+    """
+    part = _FIND[image.format or ""](data)
+    if part is None:
+        return
+    end = part.start + len(data[part].rstrip(b"\0"))  # some encoders fill up with zeros
+    tail = slice(max(part.start, end - _CHANGED), end)
+    changed = data[: tail.start] + bytes(byte ^ 0xFF for byte in data[tail]) + data[tail.stop :]
+    if _is_same(changed, image):
+        raise ValueError("the picture ends before its data do")
+
+
+def _is_same(data: bytes, image: Image.Image) -> bool:
+    try:
+        with Image.open(io.BytesIO(data), formats=[image.format or ""]) as other:
+            return other.mode == image.mode and other.tobytes() == image.tobytes()
+    except Exception:  # decoders raise anything; that they do shows that the bytes matter
+        return False
