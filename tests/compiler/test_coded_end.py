@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from onepic.compiler.boxes import avif_data, webp_data
+from onepic.compiler.containers import avif_data, webp_data
 from onepic.compiler.coded_end import check_end
 
 #: Each way to write a file; AVIF is written quickly.
@@ -101,6 +101,28 @@ def test_a_damaged_file_is_refused(way: str, content: bytes) -> None:
         with pytest.raises(ValueError, match="ends before its data do"):
             check(broken)
     assert shown > 0
+
+
+def noise() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)).save(
+        file, "PNG"
+    )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("count", [20, 100, 1000, 5000])
+def test_a_png_whose_end_was_never_written_is_refused(count: int) -> None:
+    """A download that got its full size first; Pillow decodes something of the zeros."""
+    check(noise())
+    data = noise()[:-count] + bytes(count)
+    with pytest.raises((ValueError, OSError)):
+        check(data)
+
+
+def test_a_png_may_have_anything_behind_its_end() -> None:
+    check(noise() + b"<html>" * 10)
+    check(noise() + bytes(100))
 
 
 def test_zeros_that_fill_up_a_picture_are_not_needed() -> None:

@@ -1,4 +1,4 @@
-"""Where the data of a picture lie in the containers of WebP (RIFF) and AVIF (boxes of ISO)."""
+"""Where the data of a picture lie in a PNG, and in the containers of WebP and AVIF."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from collections.abc import Iterator
 #: Units of AV1 that hold pixels: a frame, and a group of its tiles.
 _FRAME, _TILE_GROUP = 6, 4
 _TIME, _SEQUENCE = 2, 1  # one of them begins a picture's data
+
+
+def png_data(data: bytes) -> slice | None:
+    """The contents of the last chunk that holds pixels of the first picture; None without any."""
+    found, start = None, 8
+    while start + 8 <= len(data):
+        size = int.from_bytes(data[start : start + 4], "big")
+        if data[start + 4 : start + 8] == b"IDAT":
+            found = slice(start + 8, start + 8 + size)
+        start += size + 12
+    return found
 
 
 def webp_data(data: bytes) -> slice | None:
