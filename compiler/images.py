@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from .coded_end import CHECKED_AT_END, check_end
 from .errors import RowError
 from .findings import Finding
 from .jpeg import StrangeJpegError, decode_jpeg
 from .rgb import to_rgb
 from .value_range import ENOUGH_SPAN, ValueRange, has_few_levels, is_deep
+from .whole import CHECKED, check_whole
 
 #: Pillow also reads formats that start other programs or that no photograph comes in.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "MPO")
@@ -248,8 +248,8 @@ def _load(
     """Load an opened image, a JPEG as small as may be; an error where its pixels are damaged."""
     if image.format not in ("JPEG", "MPO"):
         image.load()
-        if image.format in CHECKED_AT_END:
-            check_end(_content(file), image)
+        if image.format in CHECKED:
+            check_whole(_content(file), image)
         return image, []
     factor = _factor(image, at_least, rough) if at_least else 1
     try:

@@ -1,4 +1,4 @@
-"""Damaged WebP and AVIF files are refused that decoders show as if they were whole."""
+"""Damaged files are refused that decoders show as if they were whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from onepic.compiler.containers import avif_data, webp_data
-from onepic.compiler.coded_end import check_end
+from onepic.compiler.whole import check_whole
 
 #: Each way to write a file; AVIF is written quickly.
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -42,7 +42,7 @@ def encode(image: Image.Image, way: str, **more: Any) -> bytes:
 def check(data: bytes) -> None:
     with Image.open(io.BytesIO(data)) as image:
         image.load()
-        check_end(data, image)
+        check_whole(data, image)
 
 
 def coded(data: bytes) -> slice:
@@ -160,3 +160,21 @@ def test_anything_may_stand_in_a_file(content: bytes) -> None:
 def test_a_sequence_is_left_to_its_decoder() -> None:
     moving = encode(draw(), "avif", save_all=True, append_images=[draw(seed=1)])
     assert avif_data(moving) is None
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "I;16"])
+@pytest.mark.parametrize("compression", ["tiff_adobe_deflate", "tiff_lzw", None])
+def test_a_sound_tiff_passes(mode: str, compression: str | None) -> None:
+    file = io.BytesIO()
+    draw().convert("L").convert(mode).save(file, "TIFF", compression=compression)
+    check(file.getvalue() + bytes(50))
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("content", [bytes(200), b"\x55" * 30])
+def test_a_tiff_with_a_damaged_part_is_refused(place: float, content: bytes) -> None:
+    file = io.BytesIO()
+    draw(200, 150).save(file, "TIFF", compression="tiff_adobe_deflate")
+    data, start = file.getvalue(), int(len(file.getvalue()) * place)
+    with pytest.raises((ValueError, OSError)):
+        check(data[:start] + content + data[start + len(content) :])
