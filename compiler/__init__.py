@@ -7,7 +7,9 @@ In the order in which data meet the modules:
 - `model`, `sizes`, `layout`: what the model can encode, and where panels lie.
 - `filters`, `picture_hash`, `hashes`, `alike`, `duplicates`, `marks`: which rows are wanted.
 - `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
-- `images`, `fitting`, `operations`, `panels`: rows become panels.
+- `images`, `jpeg`, `containers`, `whole`, `value_range`, `rgb`: files become pictures, unless they
+  are damaged.
+- `fitting`, `pairs`, `operations`, `panels`: rows become panels.
 - `weights`, `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engine`, `ray_engine`: who runs the shard jobs, and where.

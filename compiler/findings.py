@@ -58,6 +58,18 @@ KINDS: dict[str, Kind] = {
         "take `full` out of `allow` under `masks` to have such rows rejected",
         is_doubt=False,
     ),
+    "few-levels": Kind(
+        "pictures that show a small part of the range of their files, which have more than 8 bits",
+        "say which values are black and white: give the panel a `range`, such as minmax",
+    ),
+    "strange-jpeg": Kind(
+        "JPEGs that a strict decoder objects to, so that damage may have passed unseen",
+        "look at them; save those that are whole anew",
+    ),
+    "cut-differently": Kind(
+        "pictures of one row that differ in shape, so that other parts of each are shown",
+        "name under `align` which columns show the same scene; the other rows are then rejected",
+    ),
 }
 
 
@@ -67,6 +79,10 @@ class Finding:
 
     kind: str
     about: str
+
+    def of(self, what: str) -> Finding:
+        """The same finding, which was made of a part, such as ``column 'depth'``."""
+        return Finding(self.kind, f"{what}: {self.about}")
 
 
 @dataclass(frozen=True)

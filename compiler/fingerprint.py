@@ -14,13 +14,16 @@ from .layout import Layout
 from .mask_choice import READING
 from .model import Model
 from .operations import Operation
-from .recipe import Recipe
+from .recipe import Panel, Recipe
 from .sizes import BATCH_PIXELS
 
 #: Raised when the files of a dataset change their meaning; see `format_version`.
 FORMAT_VERSION = 2
 #: Keys of a recipe that change which rows are compiled, or where to, but no sample.
 _WITHOUT_EFFECT = ("task", "limit", "max_rejected", "model", "revision", "operations", "panel_size")
+#: Keys that recipes and their panels have since some version: datasets from before are what the
+#: defaults make.
+_LATER = {Recipe: ("filters",), Panel: ("kind", "range")}
 
 
 class Checksums:
@@ -66,8 +69,9 @@ def fingerprint_parts(
     Rows are not in it: each carries a stamp of its own.
     """
     plain = recipe.model_dump(mode="json", by_alias=True)
-    if not recipe.filters:
-        del plain["filters"]  # datasets from before there were any stay what they are
+    _forget_defaults(recipe, plain)
+    for name, panel in recipe.panels.items():
+        _forget_defaults(panel, plain["panels"][name])
     steps = [step for panel in recipe.panels.values() for step in panel.apply]
     parts = {
         "format_version": format_version(recipe),
@@ -86,6 +90,14 @@ def fingerprint_parts(
     # As dataset.json gives them back: lists for tuples.
     plain_parts: dict[str, Any] = json.loads(json.dumps(parts))
     return plain_parts
+
+
+def _forget_defaults(model: Recipe | Panel, plain: dict[str, Any]) -> None:
+    """Take later keys that are at their defaults out of a model's plain data."""
+    for name, info in type(model).model_fields.items():
+        key = info.alias or name
+        if key in _LATER[type(model)] and getattr(model, name) == info.default:
+            del plain[key]
 
 
 def _operation_models(

@@ -47,9 +47,11 @@ def panel_box(image_size: Size, panel_size: Size, fit: Fit) -> tuple[int, int, i
     return (left, top, left + inner_width, top + inner_height)
 
 
-def fit_image(image: Image.Image, panel_size: Size, *, fit: Fit, background: RGB) -> Image.Image:
-    """An RGB image as a panel of exactly `panel_size` px."""
-    return _fit(image, panel_size, fit, background)
+def fit_image(
+    image: Image.Image, panel_size: Size, *, fit: Fit, background: RGB, nearest: bool = False
+) -> Image.Image:
+    """An RGB image as a panel of exactly `panel_size` px; scaled as `resize` says."""
+    return _fit(image, panel_size, fit, background, nearest)
 
 
 def fit_mask(mask: Image.Image, panel_size: Size, *, fit: Fit) -> Image.Image:
@@ -58,20 +60,30 @@ def fit_mask(mask: Image.Image, panel_size: Size, *, fit: Fit) -> Image.Image:
 
 
 def resize(
-    image: Image.Image, size: Size, box: tuple[float, float, float, float] | None = None
+    image: Image.Image,
+    size: Size,
+    box: tuple[float, float, float, float] | None = None,
+    *,
+    nearest: bool = False,
 ) -> Image.Image:
     """Scale `box` (everything by default) of an RGB image, or of a mask (mode L), to `size` px.
 
-    A pixel of a mask is set where at least half of its area was.
+    A pixel of a mask is set where at least half of its area was. With `nearest`, each pixel of an
+    RGB image is the one that lies nearest, so that there are no colours that it had not.
     """
     if image.mode == "L":
         return threshold(image.resize(size, Image.Resampling.BOX, box=box))
-    return image.resize(size, Image.Resampling.LANCZOS, box=box)
+    return image.resize(
+        size, Image.Resampling.NEAREST if nearest else Image.Resampling.LANCZOS, box=box
+    )
 
 
-def _fit(image: Image.Image, panel_size: Size, fit: Fit, background: RGB | int) -> Image.Image:
+def _fit(
+    image: Image.Image, panel_size: Size, fit: Fit, background: RGB | int, nearest: bool = False
+) -> Image.Image:
     left, top, right, bottom = panel_box(image.size, panel_size, fit)
-    inner = resize(image, (right - left, bottom - top), crop_box(image.size, panel_size, fit))
+    box = crop_box(image.size, panel_size, fit)
+    inner = resize(image, (right - left, bottom - top), box, nearest=nearest)
     if inner.size == panel_size:
         return inner
     panel = Image.new(image.mode, panel_size, background)

@@ -99,7 +99,7 @@ def _content(value: Value) -> bytes | Image.Image:
 
 def _hash(recipe: Recipe, item: DuplicateFilter, image: bytes | Image.Image) -> int:
     if isinstance(item, NearDuplicates):
-        return perceptual_hash(image, recipe.background)
+        return perceptual_hash(image, recipe.background, recipe.range_of(item.of))
     return exact_hash(image)
 
 

@@ -7,14 +7,18 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from .errors import RowError
+from .findings import Finding
+from .jpeg import StrangeJpegError, decode_jpeg
+from .rgb import own_values, to_rgb
+from .value_range import ENOUGH_SPAN, ValueRange, has_few_levels, is_deep
+from .whole import CHECKED, check_whole
 
 #: Pillow also reads formats that start other programs or that no photograph comes in.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "MPO")
@@ -33,7 +37,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 RGB = tuple[int, int, int]
 Size = tuple[int, int]  # (width, height), px
@@ -45,10 +48,13 @@ class Decoded:
 
     `image` is smaller than `original_size` only where `decode_image` was told that less is enough;
     it is then smaller by exactly 2, 4 or 8, so that a crop covers the same part of both.
+    `has_palette` says that the file lists its colours, and `findings` what is odd about it.
     """
 
     image: Image.Image
     original_size: Size
+    has_palette: bool = False
+    findings: tuple[Finding, ...] = ()
 
 
 def decode_image(
@@ -57,6 +63,7 @@ def decode_image(
     background: RGB,
     at_least: Size | None = None,
     rough: bool = False,
+    value_range: ValueRange = "full",
     accept: Callable[[Size], None] = lambda _: None,
 ) -> Decoded:
     """Decode a path, a URL, an encoded file or a decoded image of any mode to RGB.
@@ -64,6 +71,7 @@ def decode_image(
     Transparent parts show `background`, an animation its first frame. `at_least` (width, height) is
     the size that the caller needs; a JPEG may then come smaller than it is, and much faster; if
     `rough`, also by a factor that leaves a rest, as is enough for a look at the whole.
+    `value_range` says which values of a grey file, of any depth or of floats, are black and white.
     `accept` is told the upright size before any pixel is decoded, and may raise.
 
     Raises:
@@ -71,12 +79,14 @@ def decode_image(
             acceptable size (stage ``decode``).
     """
     where = f"{value}: " if isinstance(value, str) else ""
+    convert = partial(to_rgb, background=background, value_range=value_range)
     if isinstance(value, Image.Image):
         accept(_acceptable_size(value, where))
-        return _decode(value, partial(_to_rgb, background=background), where)
+        return _decode(value, convert, where)
     with _open_file(value) as file, _identify(file, where) as image:
         accept(_acceptable_size(image, where))
-        return _decode(image, partial(_to_rgb, background=background), where, at_least, rough)
+        load = partial(_load, file=file, at_least=at_least, rough=rough)
+        return _decode(image, convert, where, load)
 
 
 def image_size(value: str | bytes | Image.Image) -> Size:
@@ -114,10 +124,11 @@ def load_values(value: str | bytes | Image.Image) -> Image.Image:
     where = f"{value}: " if isinstance(value, str) else ""
     if isinstance(value, Image.Image):
         _acceptable_size(value, where)
-        return _decode(value, _own_values, where).image
+        return _decode(value, own_values, where).image
     with _open_file(value) as file, _identify(file, where) as image:
         _acceptable_size(image, where)
-        return _decode(image, _own_values, where).image
+        load = partial(_load, file=file, at_least=None, rough=False)
+        return _decode(image, own_values, where, load).image
 
 
 def threshold(mask: Image.Image) -> Image.Image:
@@ -199,38 +210,74 @@ def _upright(size: Size, turn: int) -> Size:
     return (size[1], size[0]) if turn >= 5 else size
 
 
+#: A loaded picture and what is odd about its file, from an image that was opened.
+_Load = Callable[[Image.Image], tuple[Image.Image, list[Finding]]]
+
+
+def _as_it_is(image: Image.Image) -> tuple[Image.Image, list[Finding]]:
+    image.load()
+    return image, []
+
+
 def _decode(
     image: Image.Image,
     convert: Callable[[Image.Image], Image.Image],
     where: str,
-    at_least: Size | None = None,
-    rough: bool = False,
+    load: _Load = _as_it_is,
 ) -> Decoded:
-    size, kind = image.size, _kind(image)
+    size, kind, deep = image.size, _kind(image), is_deep(image)
     try:
-        if at_least and image.format in ("JPEG", "MPO"):
-            _reduce(image, at_least, rough)
-        image.load()
+        has_palette = image.mode in ("P", "PA") or image.format == "GIF"
+        loaded, findings = load(image)
         turn = _orientation(image)
-        pixels = convert(image)
+        pixels = convert(loaded)
     except RowError as error:
         raise RowError("decode", f"{where}{kind} {error.reason}") from error
     except Exception as error:  # decoders raise anything on damaged data
         reason = f"{kind} is truncated or damaged ({_why(error)}); expected a complete file"
         raise RowError("decode", where + reason) from error
+    if deep and pixels.mode == "RGB" and has_few_levels(pixels, loaded):
+        findings.append(Finding("few-levels", f"fewer than {ENOUGH_SPAN} of 256 levels"))
     upright = pixels.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else pixels
-    return Decoded(upright, _upright(size, turn))
+    return Decoded(upright, _upright(size, turn), has_palette, tuple(findings))
 
 
-def _reduce(image: Image.Image, at_least: Size, rough: bool) -> None:
+def _load(
+    image: Image.Image, *, file: BinaryIO, at_least: Size | None, rough: bool
+) -> tuple[Image.Image, list[Finding]]:
+    """Load an opened image, a JPEG as small as may be; an error where its pixels are damaged."""
+    if image.format not in ("JPEG", "MPO"):
+        image.load()
+        if image.format in CHECKED:
+            check_whole(_content(file), image)
+        return image, []
+    factor = _factor(image, at_least, rough) if at_least else 1
+    try:
+        loaded = decode_jpeg(_content(file), image, factor)
+    except StrangeJpegError as error:
+        if factor > 1:
+            image.draft(None, (image.width // factor, image.height // factor))
+        image.load()
+        return image, [Finding("strange-jpeg", str(error))]
+    loaded.info = image.info
+    return loaded, []
+
+
+def _content(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _factor(image: Image.Image, at_least: Size, rough: bool) -> int:
+    """How many times smaller a picture may come."""
     # By a factor that leaves no rest, crops fall on the same place as at full size.
     needed = at_least[::-1] if _orientation(image) >= 5 else at_least
     width, height = image.size
     for factor in (8, 4, 2):
         fits = rough or (width % factor == 0 and height % factor == 0)
         if fits and width // factor >= needed[0] and height // factor >= needed[1]:
-            image.draft(None, (width // factor, height // factor))
-            return
+            return factor
+    return 1
 
 
 def _orientation(image: Image.Image) -> int:
@@ -239,66 +286,6 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # broken metadata does not make a broken picture
         return 1
     return value if value in _UPRIGHT else 1
-
-
-def _to_rgb(image: Image.Image, background: RGB) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _from_16_bit(image).convert("RGB")
-    if image.mode == "F":
-        raise RowError("decode", "has floats for pixels, without a range; expected 8 or 16 bits")
-    if image.mode in _PREMULTIPLIED:
-        image = image.convert(_PREMULTIPLIED[image.mode])
-    colours = _to_srgb(_opaque(image), image.info.get("icc_profile"))
-    if not image.has_transparency_data:
-        return colours
-    alpha = image.convert("RGBA").getchannel("A")
-    canvas = Image.new("RGB", image.size, background)
-    canvas.paste(colours, mask=alpha)
-    return canvas
-
-
-def _own_values(image: Image.Image) -> Image.Image:
-    if image.mode in _PREMULTIPLIED:
-        return image.convert(_PREMULTIPLIED[image.mode])
-    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") or image.mode.startswith(("I", "F")):
-        return image.copy()
-    return image.convert("RGBA" if image.mode == "PA" else "RGB")
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        found = f"{values.min()} to {values.max()}"
-        raise RowError("decode", f"has grey values from {found}; expected 0 to 65535")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    if image.mode in ("RGB", "L", "CMYK"):
-        return image
-    return image.convert("L" if image.mode in ("1", "LA") else "RGB")
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if not profile:
-        return image.convert("RGB")
-    try:
-        mode, transform = _icc_transform(profile)
-        if mode != image.mode and (mode != "RGB" or image.mode != "L"):
-            return image.convert("RGB")  # the profile speaks of another kind of image
-        return transform.apply(image.convert(mode))
-    except (ImageCms.PyCMSError, OSError, ValueError, KeyError, TypeError):
-        return image.convert("RGB")  # most viewers ignore a broken profile, too
-
-
-@lru_cache(maxsize=16)
-def _icc_transform(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform]:
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[source.profile.xcolor_space.strip()]
-    target = ImageCms.createProfile("sRGB")
-    return mode, ImageCms.ImageCmsTransform(
-        source, ImageCms.ImageCmsProfile(target), mode, "RGB", ImageCms.Intent.PERCEPTUAL
-    )
 
 
 def _too_large(found: str) -> str:

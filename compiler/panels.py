@@ -20,6 +20,7 @@ from .layout import Layout
 from .mask_files import MaskFile, check_mask_size
 from .narrowed import erase_hidden
 from .operations import Operation, Picture, failing_one_row
+from .pairs import cut_differently
 from .recipe import Panel, Recipe
 from .row_masks import fit_masks, read_row_masks
 from .sources import Row
@@ -66,7 +67,7 @@ class _Draft:
     prompt: str = ""
     images: dict[str, Decoded] = field(default_factory=dict)
     masks: dict[str, MaskFile] = field(default_factory=dict)
-    fitted: dict[str, Image.Image] = field(default_factory=dict)
+    fitted: dict[tuple[str, bool], Image.Image] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     crops: dict[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -96,11 +97,12 @@ def prepare_rows(
 
 
 def needs_all(recipe: Recipe, column: str) -> bool:
-    """Whether an image must be decoded at full size: masks and changes of geometry ask for it."""
+    """Whether an image must be decoded at full size: masks, changes of geometry and labels ask."""
     panels = [name for name, panel in recipe.panels.items() if panel.from_ == column]
     return any(
         any(mask not in recipe.drawn_masks for mask in recipe.masks_of(name))
         or any(step.stage == "geometry" for step in recipe.panels[name].apply)
+        or recipe.panels[name].kind == "labels"
         for name in panels
     )
 
@@ -134,10 +136,13 @@ def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> 
             draft.prompt = recipe.template.fill(row.values, seed)
             for column in dict.fromkeys(panel.from_ for panel in recipe.panels.values()):
                 at_least = None if column in whole else (layout.width, layout.height)
-                draft.images[column] = _decode(recipe, row, column, at_least)
+                decoded = draft.images[column] = _decode(recipe, row, column, at_least)
+                draft.findings += (found.of(f"column {column!r}") for found in decoded.findings)
             _check_alignment(recipe, draft)
             draft.masks = read_row_masks(recipe, row)
             draft.findings += [found for file in draft.masks.values() for found in file.findings]
+            sizes = {name: decoded.original_size for name, decoded in draft.images.items()}
+            draft.findings += cut_differently(recipe, sizes)
         except RowError as error:
             draft.error = error
     return draft
@@ -149,7 +154,13 @@ def _decode(recipe: Recipe, row: Row, column: str, at_least: Size | None) -> Dec
         raise RowError("read", f"column {column!r} has no image")
     accept = partial(check_size, recipe.filters, column)
     try:
-        return decode_image(value, background=recipe.background, at_least=at_least, accept=accept)
+        return decode_image(
+            value,
+            background=recipe.background,
+            at_least=at_least,
+            value_range=recipe.range_of(column),
+            accept=accept,
+        )
     except DroppedRowError:
         raise
     except RowError as error:
@@ -178,7 +189,8 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
             for column in recipe.masks_of(name)
             if column in draft.masks
         }
-        picture = Picture(decoded.image, masks, seed_of(recipe.seed, draft.row.key))
+        nearest = panel.has_labels(decoded.has_palette)
+        picture = Picture(decoded.image, masks, seed_of(recipe.seed, draft.row.key), nearest)
         for step in geometry:
             with failing_one_row(f"panel {name!r}: {step.name}"):
                 picture = step.apply(picture)
@@ -188,11 +200,13 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         draft.error = error
         return
     draft.crops[name] = None if geometry else crop_box(decoded.original_size, size, fit)
-    image = None if geometry else draft.fitted.get(panel.from_)
+    image = None if geometry else draft.fitted.get((panel.from_, nearest))
     if image is None:
-        image = fit_image(picture.image, size, fit=fit, background=recipe.background)
+        image = fit_image(
+            picture.image, size, fit=fit, background=recipe.background, nearest=nearest
+        )
     if not geometry:
-        draft.fitted[panel.from_] = image
+        draft.fitted[panel.from_, nearest] = image
     drawn = {
         mask: recipe.drawn_masks[mask].draw(size, _rng(recipe, draft.row, mask))
         for mask in recipe.masks_of(name)
@@ -202,6 +216,7 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         image=image,
         masks=fitted | drawn,
         seed=seed_of(recipe.seed, draft.row.key, name),
+        nearest=nearest,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from .images import RGB, decode_image
+from .value_range import ValueRange
 
 #: Raised when a hash changes its meaning: hashes that are kept are then made again.
 HASH_VERSION = 1
@@ -33,7 +34,9 @@ def exact_hash(value: bytes | Image.Image) -> int:
     return int.from_bytes(found.digest(), "little")
 
 
-def perceptual_hash(value: bytes | Image.Image, background: RGB) -> int:
+def perceptual_hash(
+    value: bytes | Image.Image, background: RGB, value_range: ValueRange = "full"
+) -> int:
     """64 bits that hardly change when an image is scaled or compressed anew.
 
     Each says whether one of the 8 x 8 lowest frequencies of the grey image, shrunk to 32 x 32 px,
@@ -43,7 +46,9 @@ def perceptual_hash(value: bytes | Image.Image, background: RGB) -> int:
     Raises:
         RowError: when the image cannot be decoded.
     """
-    image = decode_image(value, background=background, at_least=_AT_LEAST, rough=True).image
+    image = decode_image(
+        value, background=background, at_least=_AT_LEAST, rough=True, value_range=value_range
+    ).image
     grey = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     transformed = cv2.dct(np.asarray(grey, np.float32))[:_FREQUENCIES, :_FREQUENCIES]
     steps = np.round(transformed / _STEP)

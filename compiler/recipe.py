@@ -28,6 +28,7 @@ from .operations.colour import Colour
 from .prompt import PromptTemplate
 from .sources import AnySource, Columns
 from .strict import Strict, suggest
+from .value_range import ValueRange
 
 
 def _check_prompt(text: str) -> str:
@@ -50,6 +51,24 @@ class Panel(Strict):
     apply: tuple[AnyOperation, ...] = Field(
         default=(), description="Operations in the order in which they are applied."
     )
+    kind: Literal["auto", "picture", "labels"] = Field(
+        default="auto",
+        description="How it is scaled: a `picture` smoothly, `labels` without mixing colours; "
+        "`auto` takes a file with a palette for labels.",
+    )
+    range_: ValueRange = Field(
+        default="full",
+        alias="range",
+        description="Values of a grey file that are black and white: `full` for all that its bits "
+        "can hold, `minmax` for the least and the greatest of each file, or two numbers.",
+    )
+
+    def has_labels(self, has_palette: bool) -> bool:
+        """Whether colours stand for things and must not be mixed, in a file with a palette or not.
+
+        That is what recipes say, or what the file lets suppose.
+        """
+        return self.kind == "labels" or (self.kind == "auto" and has_palette)
 
 
 class PanelSize(Strict):
@@ -237,6 +256,21 @@ class Recipe(Strict):
         return self
 
     @model_validator(mode="after")
+    def _check_readings(self) -> Recipe:
+        """A column is decoded once, whatever the number of its panels."""
+        readers: dict[str, str] = {}
+        for name, panel in self.panels.items():
+            other = readers.setdefault(panel.from_, name)
+            for key, field in (("kind", "kind"), ("range", "range_")):
+                mine, theirs = getattr(panel, field), getattr(self.panels[other], field)
+                if mine != theirs:
+                    raise ValueError(
+                        f"panels.{name}: {key} is {mine!r}, but panels.{other} shows the same "
+                        f"column {panel.from_!r} with {theirs!r}; give both the same"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _check_align(self) -> Recipe:
         columns = {panel.from_ for panel in self.panels.values()}
         for name in self.align:
@@ -289,6 +323,10 @@ class Recipe(Strict):
     def template(self) -> PromptTemplate:
         """The prompt, parsed."""
         return PromptTemplate.parse(self.prompt)
+
+    def range_of(self, column: str) -> ValueRange:
+        """Which values are black and white in a column that panels show."""
+        return next(panel.range_ for panel in self.panels.values() if panel.from_ == column)
 
     @property
     def drawn_masks(self) -> Mapping[str, DrawnMask]:

@@ -20,11 +20,13 @@ class Picture:
 
     `image` is RGB; each of `masks` (by column name) is mode L, 0 or 255, and of the image's size.
     `seed` follows from the recipe's seed, the row's key and the panel: nothing else is random.
+    `nearest` says that it is scaled without mixing colours, as a map of labels.
     """
 
     image: Image.Image
     masks: Mapping[str, Image.Image] = field(default_factory=dict)
     seed: int = 0
+    nearest: bool = False
 
     def with_image(self, image: Image.Image) -> Picture:
         """The same picture with other pixels (of the same size)."""

@@ -18,6 +18,7 @@ class Resize(Operation):
     """Scale a picture; with only one side given, the other follows from the aspect."""
 
     name: ClassVar[str] = "resize"
+    version: ClassVar[int] = 2
     stage: ClassVar[Literal["geometry", "pixels"]] = "geometry"
 
     width: int | None = Field(default=None, ge=MIN_SIDE, le=16384, description="New width, px.")
@@ -30,9 +31,9 @@ class Resize(Operation):
         return self
 
     def apply(self, picture: Picture) -> Picture:
-        """Scale the image (Lanczos) and its masks (by majority)."""
+        """Scale the image (Lanczos, or to the nearest) and its masks (by majority)."""
         size = self._new_size(picture.image.size)
-        return picture.map(lambda image: resize(image, size))
+        return picture.map(lambda image: resize(image, size, nearest=picture.nearest))
 
     def _new_size(self, size: Size) -> Size:
         width, height = size

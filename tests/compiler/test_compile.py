@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -363,3 +364,28 @@ def test_a_full_disk_is_an_error_that_says_how_to_go_on(bare_project, largest_fi
         bare_project.compile()
     bare_project.compile()
     assert open_dataset(bare_project.output).verify() == []
+
+
+def test_a_compile_counts_odd_pictures_and_rejects_damaged_ones(
+    bare_project: Any, picture: Any
+) -> None:
+    folder = bare_project.root / "pictures"
+    for name in ("image", "depth"):
+        (folder / name).mkdir(parents=True)
+    depth = np.linspace(500, 4500, 64 * 48).reshape(48, 64)
+    for number, factor in enumerate((1, 1, 10, 10)):
+        picture(64, 48, number).save(folder / f"image/{number}.jpg", quality=95)
+        Image.fromarray((depth * factor).astype(np.uint16)).save(folder / f"depth/{number}.png")
+    picture(48, 64).save(folder / "image/2.jpg")
+    whole = (folder / "image/3.jpg").read_bytes()
+    (folder / "image/3.jpg").write_bytes(whole[: len(whole) // 2] + b"\xff\xd9")
+
+    panels = {"depth": {"from": "depth"}, "photo": {"from": "image"}}
+    changes = {"panels": panels, "layout": [["depth", "photo"]], "target": "photo"}
+    bare_project.compile(**changes, max_rejected=1)
+    (rejected,) = pq.read_table(bare_project.output / "rejected.parquet").to_pylist()
+    assert rejected["source"] == "3"
+    assert "JPEG image of 64x48 px is truncated or damaged" in rejected["reason"]
+    info = json.loads((bare_project.output / "dataset.json").read_text())
+    found = {item["kind"]: (item["count"], item["examples"]) for item in info["findings"]}
+    assert found == {"few-levels": (2, ["0", "1"]), "cut-differently": (1, ["2"])}

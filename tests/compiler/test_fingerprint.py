@@ -118,6 +118,31 @@ def test_how_a_mask_is_read_shapes_bytes_where_one_is_read(bare_project, tmp_pat
     assert digest(labels) != digest(plain)
 
 
+@pytest.mark.parametrize(
+    "option",
+    [{"kind": "labels"}, {"kind": "picture"}, {"range": "minmax"}, {"range": [0.0, 10000.0]}],
+    ids=str,
+)
+def test_how_a_panels_file_is_read_shapes_bytes(bare_project, tmp_path, parts, option):
+    panels = {name: panel | option for name, panel in bare_project.data()["panels"].items()}
+    changed = parts_of(bare_project.recipe(panels=panels), tmp_path)
+    assert differences(parts, changed) == [
+        f"recipe.panels.{name}.{key}: {value!r} is new"
+        for name in panels
+        for key, value in option.items()
+    ]
+
+
+def test_a_key_that_recipes_have_since_lately_is_no_part_at_its_default(bare_project, parts):
+    """Datasets that were compiled before there was such a key are not made anew."""
+    assert set(parts["recipe"]["panels"]["colour"]) == {"from", "apply"}
+    assert "filters" not in parts["recipe"]
+    panels = {
+        n: {"kind": "auto", "range": "full"} | p for n, p in bare_project.data()["panels"].items()
+    }
+    assert parts_of(bare_project.recipe(panels=panels, filters=[]), bare_project.root) == parts
+
+
 @pytest.mark.parametrize("key", WITHOUT_EFFECT)
 def test_a_key_that_shapes_none_leaves_it(bare_project, tmp_path, parts, key):
     assert parts_of(bare_project.recipe(**{key: WITHOUT_EFFECT[key]}), tmp_path) == parts

@@ -72,6 +72,37 @@ def test_contain_leaves_background(fit: Fit, corner: tuple[int, int, int]) -> No
     assert panel.getpixel((8, 8)) == (9, 9, 9)
 
 
+@settings(max_examples=40, deadline=None)
+@given(SMALL, SMALL, FIT, st.integers(0, 99))
+def test_the_nearest_pixels_bring_no_new_colour(
+    image: Any, panel: Any, fit: Fit, seed: int
+) -> None:
+    colours = np.random.default_rng(seed).choice([0, 100, 255], (*image[::-1], 3)).astype(np.uint8)
+    fitted = fit_image(Image.fromarray(colours), panel, fit=fit, background=(0, 0, 0), nearest=True)
+    assert fitted.size == panel
+    assert set(np.unique(np.asarray(fitted))) <= {0, 100, 255}
+
+
+@pytest.mark.parametrize("size", [(40, 40), (64, 64), (150, 100), (16, 16)])
+def test_the_nearest_pixels_lie_where_smooth_ones_do(size: tuple[int, int]) -> None:
+    """A disc keeps its centre, so that a map still belongs to its picture."""
+    y, x = np.mgrid[: size[1], : size[0]]
+    disc = (x + 0.5 - size[0] * 0.4) ** 2 + (y + 0.5 - size[1] * 0.6) ** 2 < (min(size) / 4) ** 2
+    image = Image.fromarray(np.dstack([disc * np.uint8(255)] * 3))
+    centres = [
+        np.average(
+            np.mgrid[:32, :32],
+            axis=(1, 2),
+            weights=np.asarray(
+                fit_image(image, (32, 32), fit="cover", background=(0, 0, 0), nearest=nearest)
+            )[..., 0]
+            + np.zeros((2, 32, 32)),
+        )
+        for nearest in (True, False)
+    ]
+    assert centres[0] == pytest.approx(centres[1], abs=0.4)
+
+
 def test_an_image_of_the_panels_size_is_not_changed(picture: Any) -> None:
     image = picture(64, 48)
     for fit in ("cover", "contain", "stretch"):

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -101,7 +102,108 @@ def test_16_bit_grey_is_scaled_not_clipped(kind: str, value: int, expected: int)
 def test_grey_values_beyond_16_bits_and_floats_are_refused() -> None:
     wide = Image.fromarray(np.full((8, 8), 70_000, np.int32))
     assert "70000" in refusal(encode(wide, "TIFF"))
-    assert "floats" in refusal(encode(Image.new("F", (8, 8), 0.5), "TIFF"))
+    reason = refusal(encode(Image.new("F", (8, 8), 0.5), "TIFF"))
+    assert "TIFF image of 8x8 px has floats for pixels, 0.5 to 0.5; choose its range" in reason
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_range_brings_a_part_of_16_bits_to_light(kind: str) -> None:
+    depth = encode(Image.fromarray(np.linspace(500, 4500, 64, dtype=np.uint16).reshape(8, 8)), kind)
+    dark, light = decode(depth), decode(depth, value_range=(500, 4500))
+    assert (pixel(dark, 7, 7), pixel(light, 0, 0), pixel(light, 7, 7)) == (
+        (18,) * 3,
+        (0,) * 3,
+        WHITE,
+    )
+    assert decode(depth, value_range="minmax").image == light.image
+    assert [found.kind for found in dark.findings] == ["few-levels"]
+    assert light.findings == ()
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_colours_of_16_bits_that_use_few_of_them_are_found(channels: int, suffix: str) -> None:
+    values = np.linspace(0, 1023, 64 * channels).reshape(8, 8, channels)
+    for factor, found in ((1, ["few-levels"]), (64, [])):
+        scaled = values * factor
+        scaled[..., 3:] = 65535
+        done, data = cv2.imencode(suffix, scaled.astype(np.uint16))
+        assert done
+        assert [item.kind for item in decode(data.tobytes()).findings] == found
+
+
+def test_pictures_of_8_bits_may_be_of_one_colour() -> None:
+    assert decode(encode(Image.new("RGB", (8, 8), RED))).findings == ()
+
+
+@pytest.mark.parametrize("value_range", ["minmax", (0.0, 1.0)])
+def test_a_range_needs_one_value_for_each_pixel(value_range: Any) -> None:
+    with pytest.raises(
+        RowError, match="PNG image of 16x8 px has RGB for pixels; a range needs one"
+    ):
+        decode(encode(halves(RED, BLUE)), value_range=value_range)
+
+
+@pytest.mark.parametrize("alpha", [0, 1, 7])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PNG with a palette", "WEBP"])
+def test_what_is_transparent_everywhere_is_refused(mode: str, alpha: int) -> None:
+    image = Image.new("RGBA", (16, 8), (255, 0, 0, alpha))
+    file = {
+        "RGBA": lambda: encode(image),
+        "LA": lambda: encode(image.convert("LA")),
+        "PNG with a palette": lambda: encode(
+            Image.new("P", (16, 8), 0), transparency=bytes([alpha] * 256)
+        ),
+        "WEBP": lambda: encode(image, "WEBP", lossless=True, exact=True),
+    }[mode]()
+    assert "is transparent everywhere" in refusal(file)
+
+
+def test_what_is_seen_in_one_place_is_not_transparent_everywhere() -> None:
+    image = Image.new("RGBA", (16, 8), (255, 0, 0, 0))
+    image.putpixel((3, 3), (255, 0, 0, 255))
+    assert pixel(decode(encode(image)), 3, 3) == RED
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "expected"),
+    [
+        ("PNG", "P", True),
+        ("GIF", "P", True),
+        ("GIF", "L", True),
+        ("TIFF", "P", True),
+        ("BMP", "L", False),
+        ("PNG", "L", False),
+        ("PNG", "RGB", False),
+        ("JPEG", "L", False),
+    ],
+)
+def test_a_file_with_a_palette_is_known(kind: str, mode: str, expected: bool) -> None:
+    assert decode(encode(halves(0, 1, "L").convert(mode), kind)).has_palette is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("JPEG", {}), ("JPEG", {"progressive": True}), ("WEBP", {}), ("AVIF", {"speed": 10})],
+)
+@pytest.mark.parametrize("at_least", [None, (8, 8)])
+def test_a_damaged_file_in_a_whole_container_is_refused(
+    kind: str, options: Any, at_least: Any
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    data = encode(Image.fromarray(noise), kind, **options)
+    middle = len(data) // 2
+    with pytest.raises(RowError, match=f"{kind} image of 96x96 px is truncated or damaged"):
+        decode(data[:middle] + bytes(500) + data[middle + 500 :], at_least=at_least)
+
+
+def test_a_jpeg_of_which_damage_is_uncertain_is_kept_and_counted(picture: Any) -> None:
+    sound = encode(picture(64, 48), "JPEG")
+    strange = decode(sound[:-2] + b"\0\0\0\xff\xd9", at_least=(32, 24))
+    assert strange.image == decode(sound, at_least=(32, 24)).image
+    assert [(found.kind, found.about) for found in strange.findings] == [
+        ("strange-jpeg", "Corrupt JPEG data: bytes left before marker 0xd9")
+    ]
 
 
 def test_palette_with_transparency_shows_the_background() -> None:
@@ -115,13 +217,13 @@ def test_palette_with_transparency_shows_the_background() -> None:
 @pytest.mark.parametrize(
     ("mode", "colour", "expected"),
     [
-        ("LA", (100, 0), WHITE),
+        ("LA", (100, 51), (224, 224, 224)),
         ("LA", (100, 255), (100, 100, 100)),
         ("RGBA", (255, 0, 0, 51), (255, 204, 204)),
         ("L", 7, (7, 7, 7)),
         ("1", 1, WHITE),
-        ("RGBa", (0, 0, 0, 0), WHITE),
-        ("La", (0, 0), WHITE),
+        ("RGBa", (51, 0, 0, 51), (255, 204, 204)),
+        ("La", (0, 51), (204, 204, 204)),
         ("YCbCr", (0, 128, 128), (0, 0, 0)),
     ],
 )

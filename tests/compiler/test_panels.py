@@ -290,6 +290,70 @@ def test_columns_that_align_must_have_one_shape(
     assert refusals(ALIGNED, row) == ["key"]
 
 
+def colours_of(panel: NDArray[np.uint8]) -> int:
+    return len(np.unique(panel.reshape(-1, 3), axis=0))
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "is_mixed"),
+    [
+        ("P", "auto", False),
+        ("P", "labels", False),
+        ("P", "picture", True),
+        ("RGB", "auto", True),
+        ("RGB", "labels", False),
+    ],
+)
+@pytest.mark.parametrize("apply", [[], [{"resize": {"width": 57}}]])
+@pytest.mark.parametrize("size", [(150, 100), (20, 20)])
+def test_maps_of_labels_are_scaled_without_mixing_colours(
+    picture: Any, file: str, kind: str, is_mixed: bool, apply: Any, size: Any
+) -> None:
+    labels = encoded(picture(*size).quantize(3).convert(file))
+    panels = {"map": {"kind": kind, "apply": apply}, "again": {"kind": kind, "apply": apply}}
+    (result,) = prepared(panels, Row("a", {"image": labels}))
+    for panel in result.panels.values():
+        assert (colours_of(panel) > 3) is is_mixed
+
+
+def test_labels_are_never_reduced_while_they_are_decoded(picture: Any) -> None:
+    """A JPEG that is decoded at half its size mixes colours."""
+    image = picture(256, 256).quantize(3).convert("RGB")
+    file = encoded(image, "JPEG", quality=95)
+    (result,) = prepared(
+        {"a": {"kind": "labels"}, "b": {"kind": "labels"}}, Row("key", {"image": file})
+    )
+    whole = Image.open(io.BytesIO(file)).convert("RGB")
+    assert (result.panels["a"] == np.asarray(whole.resize((WIDTH, HEIGHT), 0))).all()
+
+
+def test_a_range_of_a_panel_is_that_of_its_column(picture: Any) -> None:
+    depth = encoded(Image.fromarray(np.linspace(0, 5000, 1024, dtype=np.uint16).reshape(32, 32)))
+    panels = {"depth": {"from": "depth", "range": [0, 5000]}, "photo": {"from": "photo"}}
+    row = Row("a", {"depth": depth, "photo": picture(32, 32)})
+    (result,) = prepared(panels, row)
+    assert (result.panels["depth"].min(), result.panels["depth"].max()) == (0, 255)
+    assert result.findings == ()
+    (dark,) = prepared(panels | {"depth": {"from": "depth"}}, row)
+    assert dark.panels["depth"].max() == 19
+    assert [(found.kind, found.about) for found in dark.findings] == [
+        ("few-levels", "column 'depth': fewer than 32 of 256 levels")
+    ]
+
+
+def test_pictures_that_are_cut_differently_are_counted(picture: Any) -> None:
+    row = Row("a", {"photo": picture(80, 48), "depth": picture(48, 80)})
+    (result,) = prepared(ALIGNED, row)
+    about = "columns 'photo' and 'depth', as if one were turned (by a stale EXIF tag?)"
+    assert [(found.kind, found.about) for found in result.findings] == [("cut-differently", about)]
+
+
 ERASED = {"hole": steps({"erase": {"mask": "area", "colour": "red"}}), "whole": {}}
 NARROWED = {"panel": "whole", "mask": "area"}
 

@@ -172,6 +172,24 @@ def test_no_key_of_a_target_is_dropped() -> None:
     assert "unknown key; did you mean 'panels'" in message
 
 
+@pytest.mark.parametrize(
+    ("key", "one", "other"),
+    [("kind", "labels", "picture"), ("range", "minmax", [0, 9]), ("range", "full", "minmax")],
+)
+def test_a_column_is_read_in_one_way(key: str, one: Any, other: Any) -> None:
+    given = panels("grey", **{key: one}) | panels("colour", **{key: other})
+    message = refusal(panels=given)
+    assert f"panels.colour: {key} is" in message
+    assert "panels.grey shows the same column 'image'" in message
+    assert recipe(panels=given | {"colour": {"from": "other", key: other}})
+
+
+def test_a_range_that_is_none_names_its_panel_and_what_is_expected() -> None:
+    message = refusal(panels=panels("grey", "colour", range=[0, 0]))
+    assert "panels.grey.range" in message
+    assert "expected full, minmax, or two different numbers" in message
+
+
 def test_columns_that_align_are_those_of_panels() -> None:
     assert recipe(align=["image"]).align == ("image",)
     message = refusal(align=["imge"])

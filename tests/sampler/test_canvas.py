@@ -27,6 +27,7 @@ COLOUR = {"from": "image"}
 ERASED = {"from": "image", "apply": [{"erase": {"mask": "part"}}]}
 NOISY = {"from": "image", "apply": [{"noise": {"sigma": 30}}, {"jpeg": {"quality": 30}}]}
 CROPPED = {"from": "image", "apply": [{"crop_to_mask": {"mask": "part"}}]}
+LABELS = {"from": "image", "kind": "labels"}
 PAIR = [["grey", "colour"]]
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -60,6 +61,20 @@ RECIPES: dict[str, dict[str, Any]] = {
         "panels": {"grey": GREY, "other": {"from": "second"}, "colour": COLOUR},
         "layout": [["grey", "colour", "other"]],
     },
+    "a range": {
+        "panels": {
+            "grey": {"from": "depth", "range": [500, 4500]},
+            "colour": COLOUR,
+        },
+    },
+    "the range of each file": {
+        "panels": {"grey": {"from": "depth", "range": "minmax"}, "colour": COLOUR},
+    },
+    "labels": {"panels": {"grey": {"from": "image", "kind": "labels"}, "colour": LABELS}},
+    "labels of a palette": {"panels": {"grey": {"from": "segments"}, "colour": COLOUR}},
+    "a palette for a picture": {
+        "panels": {"grey": {"from": "segments", "kind": "picture"}, "colour": COLOUR},
+    },
     "aligned columns": {
         "panels": {"grey": GREY, "colour": {"from": "second"}},
         "align": ["image", "second"],
@@ -82,6 +97,8 @@ def row(picture: Callable[..., Image.Image]) -> Row:
         "image": jpeg(picture(512, 384, seed=1)),
         "second": jpeg(picture(512, 384, seed=2)),
         "part": Image.fromarray(mask),
+        "depth": Image.fromarray(mask.astype(np.uint16) * 10 + 900),
+        "segments": picture(512, 384, seed=3).quantize(5),
         "caption": "a boat {at} sea",
     }
     return Row("folder/boat.jpg", values)
@@ -175,6 +192,7 @@ class TestImages:
     def test_transparency_shows_the_recipes_background(self, task_of):
         task = task_of(background="#ff8000")
         clear = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+        clear.paste("red", (50, 50, 64, 64))
         panels = {"grey": COLOUR, "colour": COLOUR}
         canvas = make_canvas(task_of(background="#ff8000", panels=panels), {"grey": clear}, {})
         assert canvas.panels["grey"][0, 0].tolist() == [255, 128, 0]

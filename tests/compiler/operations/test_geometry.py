@@ -19,6 +19,10 @@ def marked(picture: Any, box: tuple[int, int, int, int] | None) -> Picture:
     return Picture(picture(64, 48), {"thing": mask})
 
 
+def colours_of(image: Image.Image) -> set[Any]:
+    return {colour for _, colour in image.getcolors(1 << 24) or []}
+
+
 @pytest.mark.parametrize(
     ("options", "size"),
     [({"width": 32}, (32, 24)), ({"height": 96}, (128, 96)), ({"width": 9, "height": 8}, (9, 8))],
@@ -30,6 +34,14 @@ def test_resize_keeps_the_aspect_unless_both_sides_are_given(
     assert result.image.size == result.masks["thing"].size == size
     assert set(np.unique(np.asarray(result.masks["thing"]))) == {0, 255}
     assert OPERATIONS["resize"].stage == "geometry"
+
+
+def test_resize_mixes_no_colours_of_labels(picture: Any) -> None:
+    labels = picture(64, 48).quantize(4).convert("RGB")
+    shrink = parse_operation({"resize": {"width": 37}})
+    for nearest in (True, False):
+        result = shrink.apply(Picture(labels, nearest=nearest)).image
+        assert (colours_of(result) <= colours_of(labels)) is nearest
 
 
 @pytest.mark.parametrize(
