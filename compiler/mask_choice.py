@@ -9,7 +9,16 @@ from PIL import Image
 
 from .mask_options import Label, ReadMask
 from .mask_reading import Reading, Unclear, keys_of, read_as_saved
-from .mask_values import alpha_of, colour_names, colours_of, hex_of, levels_of, listed, numbers_of
+from .mask_values import (
+    alpha_of,
+    colour_names,
+    colours_of,
+    hex_of,
+    is_layer,
+    levels_of,
+    listed,
+    numbers_of,
+)
 
 #: Raised when a file is read as another mask than before.
 READING = 2
@@ -53,7 +62,7 @@ def _read_labels(image: Image.Image, labels: tuple[Label, ...]) -> Reading | Unc
 
 
 def _read_alpha(image: Image.Image, part: str) -> Reading | Unclear:
-    if not image.has_transparency_data:
+    if not is_layer(image):
         return Unclear("no transparency", ("threshold: 128",))
     opaque = np.asarray(image.convert("RGBA").getchannel("A")) >= 128
     return Reading(opaque if part == "opaque" else ~opaque, f"{part} parts")

@@ -30,9 +30,14 @@ class Greys:
     white: float
 
 
+def is_layer(image: Image.Image) -> bool:
+    """Whether parts of an image can be transparent; of 16 bits and floats no reader says it."""
+    return image.has_transparency_data and not image.mode.startswith(("I", "F"))
+
+
 def alpha_of(image: Image.Image) -> NDArray[np.uint8] | None:
     """Opacity, uint8 [H, W], 255 is opaque; None where all of the image is equally visible."""
-    if image.mode.startswith(("I", "F")) or not image.has_transparency_data:
+    if not is_layer(image):
         return None
     alpha = image.convert("RGBA").getchannel("A")
     least, most = alpha.getextrema()
@@ -71,7 +76,7 @@ def colours_of(image: Image.Image) -> Colours:
 
 def levels_of(image: Image.Image) -> Numbers:
     """What a threshold is compared with: grey values, or luminance; transparent parts are black."""
-    if image.has_transparency_data and not image.mode.startswith(("I", "F")):
+    if is_layer(image):
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return np.asarray(Image.alpha_composite(black, image.convert("RGBA")).convert("L"))
     greys = greys_of(image)

@@ -390,6 +390,11 @@ def test_a_recipe_says_what_marks(value: Any, options: Any, how: str) -> None:
         (WHITE_DISC, {"threshold": 256}, "mask m marks nothing (from 256 upwards)"),
         (WHITE_DISC, {"threshold": 0}, "mask m marks everything (from 0 upwards)"),
         (WHITE_DISC, {"alpha": "transparent"}, "mask m has no transparency"),
+        (
+            saved(grey(65535, kind=np.uint16), transparency=0),
+            {"alpha": "transparent"},
+            "mask m has no transparency",
+        ),
         (colour((255, 0, 0), (0, 0, 0)), {"labels": [1]}, "mask m has colours"),
     ],
 )

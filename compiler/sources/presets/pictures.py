@@ -16,6 +16,7 @@ from ...mask_choice import read_marks
 from ...mask_files import extent_of, to_mask
 from ...mask_options import ReadMask
 from ...mask_reading import Unclear
+from ...mask_values import is_layer
 from ..places import open_place, reason_of
 
 #: What covers a garment.
@@ -54,7 +55,7 @@ def mask_of_erased(place: str) -> Image.Image:
         RowError: when the file cannot be read, or is a picture of which nothing is erased.
     """
     image = load_values(place)
-    if np.asarray(image.convert("RGBA").getchannel("A")).min() < 128:
+    if is_layer(image) and np.asarray(image.convert("RGBA").getchannel("A")).min() < 128:
         return _marked(image, ReadMask(alpha="transparent"), place)
     return _marked(image, ReadMask(), f"{place}: nothing of it is transparent; it")
 
