@@ -41,8 +41,8 @@ def render_card(info: Mapping[str, Any], stages: Mapping[str, int], place: str |
         f"# {info['task']}",
         f"{info['totals']['samples']} canvases that teach Stable Diffusion XL the task "
         f"{info['task']}, with their latents, masks and encoded prompts. They were compiled with "
-        "onepic, an implementation of ONE-PIC. The target, framed in the pictures, is what a model "
-        "learns to fill; everything else is what it is given.",
+        "onepic, an implementation of ONE-PIC. The target, outlined in the pictures, is what a "
+        "model learns to fill; everything else is what it is given.",
         f"![the first canvases]({CANVASES})",
         "## The task",
         describe_task(recipe, info["panel_size"]),

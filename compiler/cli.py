@@ -212,7 +212,7 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
         )
     else:
         lines.append(f"nothing to do: {totals['shards']} shards are up to date")
-    saved = 1 - totals["distinct_panels"] / max(1, totals["panels"])
+    saved = max(0, 1 - totals["distinct_panels"] / max(1, totals["panels"]))
     lines += [
         f"{output}: {totals['samples']} samples of {recipe.task}, {totals['bytes'] / 1e6:.1f} MB; "
         f"{totals['distinct_panels']} panels encoded, {saved:.0%} saved as equal ones",

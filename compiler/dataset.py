@@ -9,7 +9,7 @@ import bisect
 import json
 import mmap
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -192,6 +192,23 @@ def read_known_info(folder: Path, name: str) -> dict[str, Any]:
             f"({FORMAT_VERSION}); upgrade onepic"
         )
     return info
+
+
+def leak_of(info: Mapping[str, Any], name: str) -> str | None:
+    """Why nothing must be trained on the dataset `name`, by its dataset.json; None if all is well.
+
+    Before format version 2 the context of a target that a mask narrows was encoded together with
+    what the mask hides.
+    """
+    target = info.get("recipe", {}).get("target", {})
+    if info["format_version"] >= 2 or target.get("mask") is None:
+        return None
+    return (
+        f"{name}: format version {info['format_version']}, in which the context of the panel "
+        f"{target['panels'][0]!r} tells what the mask {target['mask']!r} hides, so that a model "
+        "would learn to copy it; compile it anew: onepic-compile RECIPE.yaml --output "
+        "NEW_FOLDER"
+    )
 
 
 def read_info(folder: Path) -> dict[str, Any] | None:

@@ -39,6 +39,25 @@ KINDS: dict[str, Kind] = {
         "if that is not what it means, say so under `masks` in the recipe",
         is_doubt=False,
     ),
+    "mask-readings": Kind(
+        "a mask column whose files are read in several ways",
+        "look at rows that differ; if they mean the same, say so under `masks` in the recipe, "
+        "such as `threshold: 1`",
+    ),
+    "mask-soft": Kind(
+        "a mask with greys between black and white, which was cut at half of the range",
+        "say `threshold` under `masks` in the recipe if it is not a picture by mistake",
+    ),
+    "mask-empty": Kind(
+        "a mask that marks nothing, as the recipe allows",
+        "take `empty` out of `allow` under `masks` to have such rows rejected",
+        is_doubt=False,
+    ),
+    "mask-full": Kind(
+        "a mask that marks everything, as the recipe allows",
+        "take `full` out of `allow` under `masks` to have such rows rejected",
+        is_doubt=False,
+    ),
     "few-levels": Kind(
         "pictures that show a small part of the range of their files, which have more than 8 bits",
         "say which values are black and white: give the panel a `range`, such as minmax",
@@ -56,7 +75,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What was seen: a name in `KINDS`, and of what, such as ``mask edit_mask: values 0 and 1``."""
+    """What was seen: a name in `KINDS`, and of what, such as ``edit_mask: two values, 0 and 1``."""
 
     kind: str
     about: str

@@ -11,13 +11,14 @@ from typing import Any
 
 from .files import STATE, sha256, to_json, write_whole
 from .layout import Layout
+from .mask_choice import READING
 from .model import Model
 from .operations import Operation
 from .recipe import Panel, Recipe
 from .sizes import BATCH_PIXELS
 
-#: Raised when the files of a dataset change their meaning.
-FORMAT_VERSION = 1
+#: Raised when the files of a dataset change their meaning; see `format_version`.
+FORMAT_VERSION = 2
 #: Keys of a recipe that change which rows are compiled, or where to, but no sample.
 _WITHOUT_EFFECT = ("task", "limit", "max_rejected", "model", "revision", "operations", "panel_size")
 #: Keys that recipes and their panels have since some version: datasets from before are what the
@@ -52,6 +53,14 @@ class Checksums:
             write_whole(self._path, to_json(self._known))
 
 
+def format_version(recipe: Recipe) -> int:
+    """The version of the datasets of a recipe: the last one that changed what they hold.
+
+    With version 2 the context of a target that a mask narrows no longer shows what is learned.
+    """
+    return 1 if recipe.target.mask is None else FORMAT_VERSION
+
+
 def fingerprint_parts(
     recipe: Recipe, recipe_folder: Path, layout: Layout, model: Model, checksums: Checksums
 ) -> dict[str, Any]:
@@ -65,7 +74,7 @@ def fingerprint_parts(
         _forget_defaults(panel, plain["panels"][name])
     steps = [step for panel in recipe.panels.values() for step in panel.apply]
     parts = {
-        "format_version": FORMAT_VERSION,
+        "format_version": format_version(recipe),
         "recipe": {key: value for key, value in plain.items() if key not in _WITHOUT_EFFECT},
         "operations": {step.name: step.version for step in steps},
         "operation_files": {n: checksums.of(recipe_folder / n) for n in recipe.operations},
@@ -76,6 +85,8 @@ def fingerprint_parts(
         "dtype": "float16",
         "batch_pixels": BATCH_PIXELS,
     }
+    if recipe.mask_columns:
+        parts["mask_reading"] = READING
     # As dataset.json gives them back: lists for tuples.
     plain_parts: dict[str, Any] = json.loads(json.dumps(parts))
     return plain_parts

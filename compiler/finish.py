@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -30,6 +32,7 @@ from .findings import add_up, to_data
 from .index import Rejection, ShardHeader, read_header, read_index
 from .info import count
 from .layout import Box
+from .mask_doubts import differing_readings
 from .plan import Plan, remove_surplus
 from .preview import Preview, write_sheet
 from .seal import sealed
@@ -52,7 +55,7 @@ def finish_dataset(
     labels = [item.label for item in plan.recipe.filters]
     info = info | {"complete": True} | count(_headers(plan), labels)
     found = add_up([plan.findings, *(header.findings for header in _headers(plan))])
-    info["findings"] = to_data(found)
+    info["findings"] = to_data({**found, **differing_readings(found)})
     rejected: tuple[Rejection, ...] = ()
     if info["totals"]["rejected"]:
         rejected = tuple(row for header in _headers(plan) for row in header.rejected)
@@ -103,6 +106,7 @@ def _previews(plan: Plan, delivery: Delivery | None) -> Iterator[Preview]:
                 _member(plan, delivery, header.number, row, "webp"),
                 row["prompt"],
                 [Box(*numbers) for numbers in metadata["target_boxes"]],
+                np.load(io.BytesIO(_member(plan, delivery, header.number, row, "mask"))),
             )
 
 

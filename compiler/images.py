@@ -16,7 +16,7 @@ from PIL import Image
 from .errors import RowError
 from .findings import Finding
 from .jpeg import StrangeJpegError, decode_jpeg
-from .rgb import to_rgb
+from .rgb import PREMULTIPLIED, to_rgb
 from .value_range import ENOUGH_SPAN, ValueRange, has_few_levels, is_deep
 from .whole import CHECKED, check_whole
 
@@ -79,13 +79,14 @@ def decode_image(
             acceptable size (stage ``decode``).
     """
     where = f"{value}: " if isinstance(value, str) else ""
+    convert = partial(to_rgb, background=background, value_range=value_range)
     if isinstance(value, Image.Image):
         accept(_acceptable_size(value, where))
-        return _decode(value, background, value_range, where)
+        return _decode(value, convert, where)
     with _open_file(value) as file, _identify(file, where) as image:
         accept(_acceptable_size(image, where))
         load = partial(_load, file=file, at_least=at_least, rough=rough)
-        return _decode(image, background, value_range, where, load)
+        return _decode(image, convert, where, load)
 
 
 def image_size(value: str | bytes | Image.Image) -> Size:
@@ -111,23 +112,22 @@ def file_bytes(value: str | bytes) -> bytes:
         return file.read()
 
 
-def decode_mask(value: str | bytes | Image.Image, size: Size, *, column: str) -> Image.Image:
-    """Decode a mask for an image of `size` px to mode L: 255 where it is white, 0 elsewhere.
+def load_values(value: str | bytes | Image.Image) -> Image.Image:
+    """Decode to an upright image whose values are the file's own, as masks and labels need them.
 
-    White is a luminance of 128 or more; transparent parts count as black.
+    Its mode is 1, L, LA, I, I;16 (or a kind of it), F, P, RGB or RGBA; its colours are not those
+    of a profile. Of an animation it is the first frame.
 
     Raises:
-        RowError: as `decode_image` does, and when the mask has another size (stage ``mask``).
+        RowError: as `decode_image` does.
     """
-    try:
-        mask = decode_image(value, background=(0, 0, 0)).image
-    except RowError as error:
-        raise RowError(error.stage, f"mask {column}: {error.reason}") from error
-    if mask.size != size:
-        found, expected = _by(mask.size), _by(size)
-        reason = f"mask {column} is {found} px but its image is {expected} px; make them the same"
-        raise RowError("mask", reason)
-    return threshold(mask)
+    where = f"{value}: " if isinstance(value, str) else ""
+    if isinstance(value, Image.Image):
+        _acceptable_size(value, where)
+        return _decode(value, _own_values, where).image
+    with _open_file(value) as file, _identify(file, where) as image:
+        _acceptable_size(image, where)
+        return _decode(image, _own_values, where, partial(_load, file=file)).image
 
 
 def threshold(mask: Image.Image) -> Image.Image:
@@ -220,8 +220,7 @@ def _as_it_is(image: Image.Image) -> tuple[Image.Image, list[Finding]]:
 
 def _decode(
     image: Image.Image,
-    background: RGB,
-    value_range: ValueRange,
+    convert: Callable[[Image.Image], Image.Image],
     where: str,
     load: _Load = _as_it_is,
 ) -> Decoded:
@@ -230,20 +229,20 @@ def _decode(
         has_palette = image.mode in ("P", "PA") or image.format == "GIF"
         loaded, findings = load(image)
         turn = _orientation(image)
-        pixels = to_rgb(loaded, background, value_range)
+        pixels = convert(loaded)
     except RowError as error:
         raise RowError("decode", f"{where}{kind} {error.reason}") from error
     except Exception as error:  # decoders raise anything on damaged data
         reason = f"{kind} is truncated or damaged ({_why(error)}); expected a complete file"
         raise RowError("decode", where + reason) from error
-    if deep and has_few_levels(pixels, loaded):
+    if deep and pixels.mode == "RGB" and has_few_levels(pixels, loaded):
         findings.append(Finding("few-levels", f"fewer than {ENOUGH_SPAN} of 256 levels"))
     upright = pixels.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else pixels
     return Decoded(upright, _upright(size, turn), has_palette, tuple(findings))
 
 
 def _load(
-    image: Image.Image, *, file: BinaryIO, at_least: Size | None, rough: bool
+    image: Image.Image, *, file: BinaryIO, at_least: Size | None = None, rough: bool = False
 ) -> tuple[Image.Image, list[Finding]]:
     """Load an opened image, a JPEG as small as may be; an error where its pixels are damaged."""
     if image.format not in ("JPEG", "MPO"):
@@ -286,6 +285,14 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # broken metadata does not make a broken picture
         return 1
     return value if value in _UPRIGHT else 1
+
+
+def _own_values(image: Image.Image) -> Image.Image:
+    if image.mode in PREMULTIPLIED:
+        return image.convert(PREMULTIPLIED[image.mode])
+    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") or image.mode.startswith(("I", "F")):
+        return image.copy()
+    return image.convert("RGBA" if image.mode == "PA" else "RGB")
 
 
 def _too_large(found: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from .fingerprint import FORMAT_VERSION, digest
+from .fingerprint import digest, format_version
 from .index import ShardHeader
 from .layout import Layout
 from .model import Model
@@ -32,7 +32,7 @@ def describe(
     """dataset.json as it stands while the shards are being made."""
     width, height = layout.latent_size
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": format_version(recipe),
         "complete": False,
         "task": recipe.task,
         "recipe": recipe.model_dump(mode="json", by_alias=True),

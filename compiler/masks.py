@@ -1,4 +1,7 @@
-"""Masks that a recipe draws itself: boxes, brush strokes and borders, another for each row."""
+"""What a recipe says of masks by name: how a column is read, or what is drawn in its place.
+
+Boxes, brush strokes and borders are drawn, another for each row.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from PIL import Image, ImageDraw
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from .images import Size
+from .mask_options import ReadMask
 from .named import Named, Notation, dump_named
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -120,9 +124,11 @@ DRAWN_MASKS: dict[str, type[DrawnMask]] = {
     kind.name: kind for kind in (BoxMask, BrushMask, BorderMask)
 }
 
+#: all that recipes say of masks, by the names that they write
+MASKS: dict[str, type[DrawnMask | ReadMask]] = {**DRAWN_MASKS, ReadMask.name: ReadMask}
 
 #: How recipes write them.
-NOTATION = Notation[DrawnMask](DRAWN_MASKS, "a", "mask", ("brush", "{brush: {strokes: 2}}"))
+NOTATION = Notation[DrawnMask | ReadMask](MASKS, "a", "mask", ("brush", "{read: {labels: [1]}}"))
 AnyMask = Annotated[
-    DrawnMask, BeforeValidator(NOTATION.read), PlainSerializer(dump_named), NOTATION
+    DrawnMask | ReadMask, BeforeValidator(NOTATION.read), PlainSerializer(dump_named), NOTATION
 ]

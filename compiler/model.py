@@ -14,6 +14,8 @@ from .errors import ModelError
 ENCODERS = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 #: diffusers' own, for VAEs that do not say.
 DEFAULT_SCALING = 0.18215
+#: How the pipelines are called that SDXL folders are saved from; this project's saves them too.
+_PIPELINES = ("StableDiffusionXL", "OnePicPipeline")
 _PATTERNS = ("model_index.json", "unet/config.json", *(f"{name}/*" for name in ENCODERS))
 _OTHER_FORMATS = ("*.bin", "*.msgpack", "*.onnx*", "*openvino*")
 
@@ -59,9 +61,10 @@ def open_model(name: str, revision: str | None = None) -> Model:
     """Find a model by folder, Hub id or the word ``miniature``, and read its settings.
 
     Raises:
-        ModelError: when it cannot be found or lacks a component; the message names it.
+        ModelError: when it cannot be found, is no SDXL, or lacks a component; the message names it.
     """
     folder, commit = locate_model(name, revision, _PATTERNS, weights_in="vae")
+    check_is_sdxl(name, folder)
     if not folder.joinpath("vae", "config.json").is_file():
         raise ModelError(
             f"model {name}: {folder} has no vae/config.json; expected a diffusers SDXL folder "
@@ -88,6 +91,30 @@ def open_model(name: str, revision: str | None = None) -> Model:
         zero_empty_prompt=_zero_empty_prompt(folder),
         native_area=_native_area(folder, vae, factor),
     )
+
+
+def check_is_sdxl(name: str, folder: Path) -> None:
+    """Refuse a model that has the same components as SDXL and is something else, such as FLUX.
+
+    Raises:
+        ModelError: naming what it is.
+    """
+    index = folder / "model_index.json"
+    pipeline = _read_json(index).get("_class_name") if index.is_file() else None
+    if pipeline is not None and not str(pipeline).startswith(_PIPELINES):
+        raise ModelError(
+            f"model {name}: {index} says that it is a {pipeline}; expected an SDXL model, whose "
+            "pipeline is a StableDiffusionXLPipeline"
+        )
+    unet, vae = (folder / part / "config.json" for part in ("unet", "vae"))
+    if not (unet.is_file() and vae.is_file()):
+        return
+    takes, gives = _read_json(unet).get("in_channels"), _read_json(vae).get("latent_channels")
+    if takes is not None and gives is not None and takes != gives:
+        raise ModelError(
+            f"model {name}: its U-Net takes {takes} channels and its VAE gives {gives}, as those "
+            "of in-painting models do; expected a text-to-image model"
+        )
 
 
 def locate_model(

@@ -14,12 +14,15 @@ from PIL import Image
 from .errors import DroppedRowError, RowError
 from .filters import check_size, check_values
 from .findings import Finding
-from .fitting import crop_box, fit_image, fit_mask, of_one_shape
-from .images import Decoded, Size, decode_image, decode_mask
+from .fitting import crop_box, fit_image, of_one_shape
+from .images import Decoded, Size, decode_image
 from .layout import Layout
+from .mask_files import MaskFile, check_mask_size
+from .narrowed import erase_hidden
 from .operations import Operation, Picture, failing_one_row
 from .pairs import cut_differently
 from .recipe import Panel, Recipe
+from .row_masks import fit_masks, read_row_masks
 from .sources import Row
 
 
@@ -43,6 +46,13 @@ class PreparedRow:
     crops: Mapping[str, tuple[float, float, float, float] | None]
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def erased(self) -> dict[str, NDArray[np.uint8]]:
+        """A target that a mask narrows, as context shows it: without what is learned of it."""
+        if self.narrowed is None:
+            return {}
+        return {name: erase_hidden(self.panels[name], self.narrowed) for name in self.targets}
+
     def without_pixels(self) -> PreparedRow:
         """The same row once its panels are on their way, so that it can wait in little memory."""
         return replace(self, panels={})
@@ -56,6 +66,7 @@ class _Draft:
     error: RowError | None = None
     prompt: str = ""
     images: dict[str, Decoded] = field(default_factory=dict)
+    masks: dict[str, MaskFile] = field(default_factory=dict)
     fitted: dict[str, Image.Image] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     crops: dict[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
@@ -89,7 +100,7 @@ def needs_all(recipe: Recipe, column: str) -> bool:
     """Whether an image must be decoded at full size: masks, changes of geometry and labels ask."""
     panels = [name for name, panel in recipe.panels.items() if panel.from_ == column]
     return any(
-        any(mask not in recipe.masks for mask in recipe.masks_of(name))
+        any(mask not in recipe.drawn_masks for mask in recipe.masks_of(name))
         or any(step.stage == "geometry" for step in recipe.panels[name].apply)
         or recipe.panels[name].kind == "labels"
         for name in panels
@@ -130,6 +141,8 @@ def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> 
             _check_alignment(recipe, draft)
             sizes = {name: decoded.original_size for name, decoded in draft.images.items()}
             draft.findings += cut_differently(recipe, sizes)
+            draft.masks = read_row_masks(recipe, row)
+            draft.findings += [found for file in draft.masks.values() for found in file.findings]
         except RowError as error:
             draft.error = error
     return draft
@@ -168,23 +181,24 @@ def _check_alignment(recipe: Recipe, draft: _Draft) -> None:
 
 def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft) -> None:
     """Bring one panel to its size; panels of the same origin share the work."""
-    decoded = draft.images[panel.from_]
+    decoded, size, fit = draft.images[panel.from_], (layout.width, layout.height), recipe.fit
     geometry = tuple(step for step in panel.apply if step.stage == "geometry")
     try:
         masks = {
-            column: decode_mask(_mask(draft.row, column), decoded.original_size, column=column)
+            column: check_mask_size(draft.masks[column].mask, decoded.original_size, column)
             for column in recipe.masks_of(name)
-            if not _is_drawn(recipe, draft.row, column)
+            if column in draft.masks
         }
         nearest = panel.has_labels(decoded.has_palette)
         picture = Picture(decoded.image, masks, seed_of(recipe.seed, draft.row.key), nearest)
         for step in geometry:
             with failing_one_row(f"panel {name!r}: {step.name}"):
                 picture = step.apply(picture)
+        fitted, found = fit_masks(recipe, name, picture.masks, size)
+        draft.findings += found
     except RowError as error:
         draft.error = error
         return
-    size, fit = (layout.width, layout.height), recipe.fit
     draft.crops[name] = None if geometry else crop_box(decoded.original_size, size, fit)
     image = None if geometry else draft.fitted.get(panel.from_)
     if image is None:
@@ -193,9 +207,8 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         )
     if not geometry:
         draft.fitted[panel.from_] = image
-    fitted = {column: fit_mask(mask, size, fit=fit) for column, mask in picture.masks.items()}
     drawn = {
-        mask: recipe.masks[mask].draw(size, _rng(recipe, draft.row, mask))
+        mask: recipe.drawn_masks[mask].draw(size, _rng(recipe, draft.row, mask))
         for mask in recipe.masks_of(name)
         if mask not in fitted
     }
@@ -207,21 +220,9 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
     )
 
 
-def _is_drawn(recipe: Recipe, row: Row, mask: str) -> bool:
-    """Whether a mask is the recipe's to draw; one that the row brings goes before."""
-    return mask in recipe.masks and row.values.get(mask) is None
-
-
 def _rng(recipe: Recipe, row: Row, mask: str) -> np.random.Generator:
     """What a mask is drawn with: alike for all panels of a row."""
     return np.random.default_rng(seed_of(recipe.seed, row.key, "mask", mask))
-
-
-def _mask(row: Row, column: str) -> str | bytes | Image.Image:
-    value = row.values.get(column)
-    if not isinstance(value, str | bytes | Image.Image):
-        raise RowError("mask", f"column {column!r} has no mask")
-    return value
 
 
 def _run(operation: Operation, panel: str, drafts: Sequence[_Draft]) -> None:
@@ -260,7 +261,7 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
         mask = draft.pictures[recipe.target.panels[0]].masks[recipe.target.mask]
         narrowed = np.asarray(mask) > 0
         if not narrowed.any():
-            reason = f"mask {recipe.target.mask!r} leaves nothing of the target; paint it white"
+            reason = f"mask {recipe.target.mask!r} leaves nothing of the target; mend it"
             draft.error = RowError("mask", reason)
     if draft.error is not None:
         return draft.error

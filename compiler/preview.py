@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from .files import write_whole
 from .layout import Box
@@ -31,15 +31,20 @@ def encode_preview(canvas: NDArray[np.uint8]) -> bytes:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a contact sheet shows of a sample; `targets` are in px of the canvas."""
+    """What a contact sheet shows of a sample.
+
+    `targets` are in px of the canvas; of them `mask`, uint8 [1, h, w] in latent cells, marks what
+    is learned.
+    """
 
     picture: bytes
     prompt: str
     targets: Sequence[Box]
+    mask: NDArray[np.uint8]
 
 
 def write_sheet(path: Path, previews: Sequence[Preview], canvas_width: int) -> None:
-    """A contact sheet of previews, each with its prompt below and frames around its targets."""
+    """A contact sheet of previews, each with its prompt below and what is learned outlined."""
     images = [Image.open(io.BytesIO(preview.picture)).convert("RGB") for preview in previews]
     width, height = images[0].size
     columns = min(_COLUMNS, len(images))
@@ -53,7 +58,7 @@ def write_sheet(path: Path, previews: Sequence[Preview], canvas_width: int) -> N
     for number, (image, preview) in enumerate(zip(images, previews, strict=True)):
         left = _GAP + number % columns * (width + _GAP)
         top = _GAP + number // columns * (height + _CAPTION + _GAP)
-        sheet.paste(framed(image, preview.targets, scale), (left, top))
+        sheet.paste(outlined(image, preview.targets, preview.mask, scale), (left, top))
         ImageDraw.Draw(sheet).text(
             (left, top + height + 4),
             _shortened(preview.prompt, width),
@@ -65,14 +70,29 @@ def write_sheet(path: Path, previews: Sequence[Preview], canvas_width: int) -> N
     write_whole(path, buffer.getvalue())
 
 
-def framed(image: Image.Image, boxes: Sequence[Box], scale: float) -> Image.Image:
-    """Draw the frame of a target around boxes, which are `scale` times as large in the image."""
-    draw = ImageDraw.Draw(image)
+def outlined(
+    image: Image.Image, boxes: Sequence[Box], mask: NDArray[np.uint8], scale: float
+) -> Image.Image:
+    """Draw a line around what is learned, inside of it.
+
+    Args:
+        image: a canvas, `scale` times as large as it is; it is drawn on.
+        boxes: of the targets, in px of the canvas.
+        mask: the mask m, uint8 [1, h, w] in latent cells.
+        scale: of the image.
+    """
+    cell = image.width / scale / mask.shape[-1]
     for box in boxes:
-        right, bottom = box.left + box.width, box.top + box.height
-        corners = [round(value * scale) for value in (box.left, box.top, right, bottom)]
-        corners[2:] = [value - 1 for value in corners[2:]]
-        draw.rectangle(corners, outline=TARGET_COLOUR, width=_FRAME)
+        corners = [box.left, box.top, box.left + box.width, box.top + box.height]
+        left, top, right, bottom = (round(value * scale) for value in corners)
+        size = max(1, right - left), max(1, bottom - top)
+        rows, columns = box.divided(round(cell)).slices
+        learned = Image.fromarray(mask[0, rows, columns] * np.uint8(255))
+        learned = learned.resize(size, Image.Resampling.NEAREST)
+        # What lies outside of the target is not learned, so that its border is an edge, too.
+        inner = ImageOps.expand(learned, _FRAME).filter(ImageFilter.MinFilter(2 * _FRAME + 1))
+        edge = ImageChops.subtract(learned, ImageOps.crop(inner, _FRAME))
+        image.paste(TARGET_COLOUR, (left, top), edge)
     return image
 
 

@@ -6,6 +6,7 @@ is `recipe_file`'s job.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,7 +20,8 @@ from pydantic import (
 )
 
 from .filters import AnyFilter, DuplicateFilter, ScoreFilter, SizeFilter, of_kind
-from .masks import AnyMask
+from .mask_options import ReadMask
+from .masks import AnyMask, DrawnMask
 from .named import dump_named
 from .operations import NOTATION, Operation
 from .operations.colour import Colour
@@ -82,7 +84,7 @@ class Target(Strict):
     panels: tuple[str, ...] = Field(min_length=1)
     mask: str | None = Field(
         default=None,
-        description="A mask column that narrows the target: only where it is white is learned.",
+        description="A mask column that narrows the target: only what it marks is learned.",
     )
     choose: tuple[int, int] | None = Field(
         default=None,
@@ -169,7 +171,8 @@ class Recipe(Strict):
     panels: dict[str, Panel] = Field(min_length=1, description="The panels by name.")
     masks: dict[str, AnyMask] = Field(
         default={},
-        description="Masks by name, drawn anew for each row: box, brush, border.",
+        description="Masks by name: drawn anew for each row (box, brush, border), or columns of "
+        "the source and how they are read (read).",
     )
     layout: tuple[tuple[str, ...], ...] = Field(
         min_length=1, description="Rows of panel names, as the canvas looks."
@@ -281,7 +284,7 @@ class Recipe(Strict):
     def _check_masks(self) -> Recipe:
         for name, panel in self.panels.items():
             for step in panel.apply:
-                drawn = [mask for mask in step.mask_columns() if mask in self.masks]
+                drawn = [mask for mask in step.mask_columns() if mask in self.drawn_masks]
                 if drawn and step.stage == "geometry":
                     raise ValueError(
                         f"panels.{name}: {step.name} works before the panel has its size, and the "
@@ -325,24 +328,44 @@ class Recipe(Strict):
         """Which values are black and white in a column that panels show."""
         return next(panel.range_ for panel in self.panels.values() if panel.from_ == column)
 
-    def masks_of(self, panel: str) -> tuple[str, ...]:
-        """The mask columns that a panel needs, for its operations or as the target's mask."""
-        columns = [c for step in self.panels[panel].apply for c in step.mask_columns()]
-        if self.target.mask is not None and panel in self.target.panels:
+    @property
+    def drawn_masks(self) -> Mapping[str, DrawnMask]:
+        """The masks that are no columns of the source, by name."""
+        return {name: mask for name, mask in self.masks.items() if isinstance(mask, DrawnMask)}
+
+    def reading_of(self, mask: str) -> ReadMask:
+        """How the files of a mask column are read."""
+        options = self.masks.get(mask)
+        return options if isinstance(options, ReadMask) else ReadMask()
+
+    def masks_of(
+        self, panel: str, stage: Literal["geometry", "pixels"] | None = None
+    ) -> tuple[str, ...]:
+        """The mask columns that a panel needs, for its operations or as the target's mask.
+
+        With a `stage`, those of its operations only, and the target's mask with ``pixels``.
+        """
+        steps = [step for step in self.panels[panel].apply if stage in (None, step.stage)]
+        columns = [column for step in steps for column in step.mask_columns()]
+        is_target = panel in self.target.panels and stage != "geometry"
+        if self.target.mask is not None and is_target:
             columns.append(self.target.mask)
         return tuple(dict.fromkeys(columns))
+
+    @property
+    def mask_columns(self) -> tuple[str, ...]:
+        """The columns of the source whose images are masks."""
+        used = dict.fromkeys(mask for name in self.panels for mask in self.masks_of(name))
+        return tuple(mask for mask in used if mask not in self.drawn_masks)
 
     @property
     def columns(self) -> Columns:
         """Everything that is read from the source."""
         images = [panel.from_ for panel in self.panels.values()]
-        masks = [
-            mask for name in self.panels for mask in self.masks_of(name) if mask not in self.masks
-        ]
         texts = {field.column: field.default for field in self.template.fields}
         texts |= {item.column: None for item in of_kind(ScoreFilter, self.filters)}
         return Columns(
-            images=tuple(dict.fromkeys([*images, *masks])),
+            images=tuple(dict.fromkeys([*images, *self.mask_columns])),
             texts=tuple(texts),
             optional_texts=tuple(name for name, default in texts.items() if default is not None),
         )

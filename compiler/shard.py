@@ -22,6 +22,7 @@ from .findings import Finding, count_findings
 from .index import Rejection, ShardHeader
 from .layout import Layout, assemble_latents, assemble_pixels, target_mask
 from .marks import split_marked
+from .narrowed import join_latents
 from .panels import PreparedRow, digest_of, noise_seed, prepare_rows
 from .preview import encode_preview
 from .recipe import Recipe
@@ -151,13 +152,22 @@ class PanelQueue:
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A prepared row whose panels are being encoded; its pixels are already let go."""
+    """A prepared row whose panels are being encoded; its pixels are already let go.
+
+    `digests` are those of the panels by name, and `erased` of narrowed targets as context.
+    """
 
     number: int
     stamp: str
     row: PreparedRow
     digests: Mapping[str, bytes]
+    erased: Mapping[str, bytes]
     preview: bytes
+
+    @property
+    def encoded(self) -> tuple[bytes, ...]:
+        """All that has to be encoded before it can be written."""
+        return (*self.digests.values(), *self.erased.values())
 
 
 def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | ShardHeader]:
@@ -186,7 +196,7 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
                 else:
                     found.append((row.key, outcome.findings))
                     waiting.append(_enqueue(job.layout, queue, number, stamp, outcome))
-            while waiting and all(queue.is_ready(d) for d in waiting[0].digests.values()):
+            while waiting and all(map(queue.is_ready, waiting[0].encoded)):
                 _write(job, queue, writer, rejected, waiting.popleft())
             yield Progress(job.number, len(chunk))
         queue.send()
@@ -229,8 +239,9 @@ def _enqueue(
     layout: Layout, queue: PanelQueue, number: int, stamp: str, row: PreparedRow
 ) -> _Waiting:
     digests = {name: queue.add(row.panels[name]) for name in layout.panels}
+    erased = {name: queue.add(pixels) for name, pixels in row.erased.items()}
     preview = encode_preview(assemble_pixels(layout, row.panels))
-    return _Waiting(number, stamp, row.without_pixels(), digests, preview)
+    return _Waiting(number, stamp, row.without_pixels(), digests, erased, preview)
 
 
 def _write(
@@ -241,12 +252,10 @@ def _write(
     waiting: _Waiting,
 ) -> None:
     """Put a sample together from its panels' latents, or reject it where one is not finite."""
-    latents = {name: queue.latents(digest) for name, digest in waiting.digests.items()}
-    finite = {name: latent for name, latent in latents.items() if latent is not None}
     row = waiting.row
-    if len(finite) < len(latents):
-        broken = ", ".join(sorted(set(latents) - set(finite)))
-        error = RowError("encode", f"the VAE gives NaN or infinity for: {broken}")
+    try:
+        latents = _latents(job.layout, queue, waiting)
+    except RowError as error:
         rejected.append(_rejection(waiting.number, row.key, waiting.stamp, error))
         return
     writer.add(
@@ -255,12 +264,33 @@ def _write(
             source=row.key,
             stamp=waiting.stamp,
             prompt=row.prompt,
-            latents=assemble_latents(job.layout, finite),
+            latents=latents,
             mask=target_mask(job.layout, row.targets, row.narrowed),
             preview=waiting.preview,
             metadata=_metadata(job.layout, row),
         )
     )
+
+
+def _latents(layout: Layout, queue: PanelQueue, waiting: _Waiting) -> NDArray[np.float16]:
+    """The latents of a canvas [C, H, W]; a RowError where those of a panel are not finite."""
+    panels = {name: _panel_latents(queue, waiting, name, layout.factor) for name in layout.panels}
+    finite = {name: latents for name, latents in panels.items() if latents is not None}
+    if len(finite) < len(panels):
+        broken = ", ".join(sorted(set(panels) - set(finite)))
+        raise RowError("encode", f"the VAE gives NaN or infinity for: {broken}")
+    return assemble_latents(layout, finite)
+
+
+def _panel_latents(
+    queue: PanelQueue, waiting: _Waiting, name: str, factor: int
+) -> NDArray[np.float16] | None:
+    """The latents of a panel [C, h, w]; None where they are not finite."""
+    whole, narrowed = queue.latents(waiting.digests[name]), waiting.row.narrowed
+    if whole is None or narrowed is None or name not in waiting.erased:
+        return whole
+    erased = queue.latents(waiting.erased[name])
+    return None if erased is None else join_latents(whole, erased, narrowed, factor)
 
 
 def _metadata(layout: Layout, row: PreparedRow) -> dict[str, Any]:

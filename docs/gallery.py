@@ -32,10 +32,11 @@ GROUPS = {
 }
 START = """# Gallery
 
-Every task that comes with onepic: two canvases of each recipe as it is compiled, with the target
-framed and the prompt below. The commands are those of the recipe's comment; without `--source` or
-`--set`, the same recipe compiles from pictures that need no download. [recipes.md](recipes.md)
-explains the keys, and [new-task.md](new-task.md) how to add a task of your own.
+Every task that comes with onepic: two canvases of each recipe as it is compiled, with what is
+learned outlined and the prompt below. The commands are those of the recipe's comment; without
+`--source` or `--set`, the same recipe compiles from pictures that need no download.
+[recipes.md](recipes.md) explains the keys, and [new-task.md](new-task.md) how to add a task of
+your own.
 
 `python docs/gallery.py` writes this page and its pictures anew.
 """

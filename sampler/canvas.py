@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..compiler.errors import RowError, TaskError
 from ..compiler.layout import Box, Layout, target_mask
+from ..compiler.narrowed import erase_hidden
 from ..compiler.panels import digest_of, needs_all, noise_seed, prepare_rows
 from ..compiler.recipe import Recipe
 from ..compiler.sources import Row
@@ -40,6 +41,16 @@ class Canvas:
         if self.seed is None:
             return None
         return [noise_seed(self.seed, digest_of(pixels)) for pixels in panels]
+
+    @property
+    def context(self) -> dict[str, NDArray[np.uint8]]:
+        """The known panels as the network sees them: what a mask marks in the target is erased."""
+        if self.narrowed is None:
+            return dict(self.panels)
+        return {
+            name: erase_hidden(panel, self.narrowed) if name in self.targets else panel
+            for name, panel in self.panels.items()
+        }
 
     @property
     def mask(self) -> NDArray[np.uint8]:

@@ -271,14 +271,16 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
     def encode_context(self, canvas: Canvas) -> Tensor:
         """The canvas with its known panels, float32 [1, C, H, W]; zeros where nothing is known.
 
-        Each panel is encoded alone and rounded to float16, as the compiler does.
+        Each panel is encoded alone and rounded to float16, as the compiler does, and without what
+        is to be filled of it.
         """
         channels = self.vae.config.latent_channels
         box = canvas.layout.boxes(canvas.targets[0])[0].divided(self.vae_scale_factor)
         unknown = np.zeros((channels, box.height, box.width), np.float16)
         latents = dict.fromkeys(canvas.layout.panels, unknown)
-        names = [name for name in canvas.layout.panels if name in canvas.panels]
-        pixels = np.stack([canvas.panels[name] for name in names])
+        context = canvas.context
+        names = [name for name in canvas.layout.panels if name in context]
+        pixels = np.stack([context[name] for name in names])
         with upcast(self.vae):
             encoded = encode_pixels(
                 self.vae, pixels, self, canvas.noise_seeds(pixels), self._execution_device

@@ -10,7 +10,7 @@ from PIL import Image
 from transformers.utils import logging as transformers_logging
 
 from ..compiler.errors import ModelError, RunError, TaskError
-from ..compiler.model import ENCODERS, locate_model, weights_variant
+from ..compiler.model import ENCODERS, check_is_sdxl, locate_model, weights_variant
 from .canvas import Canvas
 from .decode import whole_canvas
 from .pipeline import OnePicPipeline
@@ -40,6 +40,7 @@ def open_pipeline(task: Task, model: str | None = None) -> OnePicPipeline:
     transformers_logging.disable_progress_bar()
     name = model or task.base
     folder, _ = locate_model(name, None if model else task.revision, _PATTERNS, "unet")
+    check_is_sdxl(name, folder)
     on_gpu = torch.cuda.is_available()
     try:
         pipe: OnePicPipeline = OnePicPipeline.from_pretrained(

@@ -12,7 +12,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from ..compiler.errors import ModelError, SettingsError
-from ..compiler.model import DEFAULT_SCALING, locate_model, weights_variant
+from ..compiler.model import DEFAULT_SCALING, check_is_sdxl, locate_model, weights_variant
 from ..compiler.weights import load_network
 from .canvases import Canvases
 
@@ -74,10 +74,12 @@ def open_base(name: str, revision: str | None) -> Base:
     """Find a model by folder, Hub id or the word ``miniature``.
 
     Raises:
-        ModelError: when it cannot be found or has no U-Net.
+        ModelError: when it cannot be found, is no SDXL, or has no U-Net.
     """
     folder, commit = locate_model(name, revision, _PATTERNS, "unet")
-    return Base(name, commit, folder, *(_config(name, folder, part) for part in ("unet", "vae")))
+    unet, vae = (_config(name, folder, part) for part in ("unet", "vae"))
+    check_is_sdxl(name, folder)
+    return Base(name, commit, folder, unet, vae)
 
 
 def check_fits(base: Base, dataset: Canvases) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from ..compiler.dataset import read_finished_info
+from ..compiler.dataset import leak_of, read_finished_info
 from ..compiler.errors import DatasetError, SettingsError
 from ..compiler.files import DATASET, NULL_PROMPT
 from ..compiler.seal import checksums_of
@@ -49,10 +49,13 @@ def open_canvases(path: str | Path, cache: CacheSettings | None = None) -> Canva
     """Open a dataset in a folder, or at any URL that fsspec knows.
 
     Raises:
-        DatasetError: when there is none, or it is unfinished, damaged, or of a newer format.
+        DatasetError: when there is none, or it is unfinished, damaged, or of a newer format, or
+            of an older one in which the context tells what is to be learned.
     """
     store = open_store(path, cache or CacheSettings())
     info = read_finished_info(store.metadata(DATASET).parent, store.name)
+    if leak := leak_of(info, store.name):
+        raise DatasetError(leak)
     try:
         known = checksums_of(info).get(NULL_PROMPT)
         empty = load_file(store.metadata(NULL_PROMPT, sha256=known))

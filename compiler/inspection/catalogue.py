@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..dataset import read_known_info, unfinished
+from ..dataset import leak_of, read_known_info, unfinished
 from ..errors import DamagedFileError, DatasetError
 from ..files import DATASET, SHARD_NAME, SHARDS, shard_name
 from ..index import SCHEMA, FileRecord, Rejection, ShardHeader, missized, read_columns
@@ -95,6 +95,7 @@ def read_catalogue(store: Store, name: str) -> Catalogue:
         samples=_concatenated([_with_shard(*part) for part in found]),
         problems=(
             *(() if info["complete"] else (unfinished(name),)),
+            *filter(None, [leak_of(info, name)]),
             *_find_problems(store, info, sizes, shards),
         ),
     )

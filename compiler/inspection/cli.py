@@ -128,7 +128,7 @@ def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None
     _write(path, buffer.getvalue())
     if sys.stdout.isatty():
         _print(draw_in_blocks(picture, Console().width))
-    print(f"picture: {path}, the canvas as its latents say, its target framed, and its mask")
+    print(f"picture: {path}, the canvas as its latents say, what is learned outlined, and its mask")
     if not np.isfinite(sample.latents).all():
         raise typer.Exit(1)
 

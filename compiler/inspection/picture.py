@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..errors import DatasetError
 from ..layout import Box
-from ..preview import TARGET_COLOUR, framed
+from ..preview import TARGET_COLOUR, outlined
 from .samples import StoredSample
 
 _GAP = 8
@@ -80,9 +80,10 @@ def _no_boxes(sample: StoredSample) -> DatasetError:
 
 
 def canvas_beside_mask(canvas: NDArray[np.uint8], sample: StoredSample) -> Image.Image:
-    """A canvas, uint8 [H, W, 3], with its targets framed, and its mask, where white is learned."""
-    picture = framed(Image.fromarray(canvas), _target_boxes(sample), 1.0)
-    mask = Image.fromarray(np.minimum(sample.mask[0], 1) * np.uint8(255))
+    """A canvas, uint8 [H, W, 3], with what is learned outlined, and its mask: white is learned."""
+    marked = np.minimum(sample.mask, 1)
+    picture = outlined(Image.fromarray(canvas), _target_boxes(sample), marked, 1.0)
+    mask = Image.fromarray(marked[0] * np.uint8(255))
     mask = mask.resize(picture.size, Image.Resampling.NEAREST)
     width, height = picture.size
     is_wide = width > height

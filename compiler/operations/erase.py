@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from ..narrowed import HIDDEN
 from .base import Operation, Picture
 from .colour import Colour
 from .registry import register
@@ -17,9 +18,9 @@ class Erase(Operation):
 
     name: ClassVar[str] = "erase"
 
-    mask: str = Field(description="The mask column; where it is white, the picture is erased.")
+    mask: str = Field(description="The mask column; what it marks is erased.")
     colour: Colour = Field(
-        default=(127, 127, 127),
+        default=HIDDEN,
         description="What is painted: [red, green, blue], a CSS name or #rrggbb.",
     )
 

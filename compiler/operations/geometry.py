@@ -49,7 +49,7 @@ class CropToMask(Operation):
     name: ClassVar[str] = "crop_to_mask"
     stage: ClassVar[Literal["geometry", "pixels"]] = "geometry"
 
-    mask: str = Field(description="The mask column; the box around its white part is kept.")
+    mask: str = Field(description="The mask column; the box around what it marks is kept.")
     margin: float = Field(
         default=0.1, ge=0, le=10, description="Added on each side, as a share of the box's side."
     )
@@ -66,7 +66,7 @@ class CropToMask(Operation):
         """
         found = picture.masks[self.mask].getbbox()
         if found is None:
-            raise RowError("mask", f"mask {self.mask} is empty; crop_to_mask needs a white part")
+            raise RowError("mask", f"mask {self.mask} marks nothing that crop_to_mask could keep")
         box = self._with_margin(found, picture.image.size)
         width, height = box[2] - box[0], box[3] - box[1]
         if min(width, height) < MIN_SIDE:

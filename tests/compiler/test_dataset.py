@@ -254,7 +254,7 @@ def test_a_folder_without_a_dataset_is_named(tmp_path):
 
 def test_a_newer_format_asks_for_a_newer_onepic(project):
     change_info(project, format_version=FORMAT_VERSION + 1)
-    with pytest.raises(DatasetError, match=r"format version 2 is newer .*\(1\); upgrade onepic"):
+    with pytest.raises(DatasetError, match=r"format version 3 is newer .*\(2\); upgrade onepic"):
         open_dataset(project.output)
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from onepic.compiler.errors import RowError
-from onepic.compiler.images import Decoded, decode_image, decode_mask, image_size
+from onepic.compiler.images import Decoded, decode_image, image_size, load_values
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -351,23 +351,41 @@ def test_a_turned_jpeg_is_reduced_to_its_upright_need(picture: Any) -> None:
     assert (decoded.image.size, decoded.original_size) == ((32, 64), (128, 256))
 
 
-def test_a_mask_is_black_or_white() -> None:
-    mask = decode_mask(encode(halves(127, 128, "L")), (16, 8), column="hole")
-    assert (mask.mode, mask.getpixel((0, 0)), mask.getpixel((15, 0))) == ("L", 0, 255)
-    clear = decode_mask(halves((255, 255, 255, 0), WHITE, "RGBA"), (16, 8), column="hole")
-    assert (clear.getpixel((0, 0)), clear.getpixel((15, 0))) == (0, 255)
+@pytest.mark.parametrize(
+    ("image", "mode", "kind"),
+    [
+        (Image.new("1", (16, 8), 255), "1", "PNG"),
+        (Image.new("L", (16, 8), 3), "L", "PNG"),
+        (Image.new("LA", (16, 8), (3, 4)), "LA", "PNG"),
+        (Image.fromarray(np.full((8, 16), 300, np.uint16)), "I;16", "PNG"),
+        (Image.fromarray(np.full((8, 16), -70_000, np.int32)), "I", "TIFF"),
+        (Image.new("F", (16, 8), 0.25), "F", "TIFF"),
+        (Image.new("P", (16, 8), 5), "P", "PNG"),
+        (Image.new("RGBA", (16, 8), (1, 2, 3, 0)), "RGBA", "PNG"),
+        (Image.new("CMYK", (16, 8)), "RGB", "TIFF"),
+    ],
+)
+def test_values_are_loaded_as_the_file_has_them(image: Any, mode: str, kind: str) -> None:
+    if mode == "P":
+        image.putpalette(range(48))
+    loaded = load_values(encode(image, kind))
+    assert loaded.mode == mode
+    if mode != "RGB":
+        assert loaded.getpixel((3, 3)) == image.getpixel((3, 3))
 
 
-def test_a_mask_of_another_size_is_refused() -> None:
-    with pytest.raises(RowError, match="mask hole is 16x8 px but its image is 8x16 px") as caught:
-        decode_mask(halves(0, 255, "L"), (8, 16), column="hole")
-    assert caught.value.stage == "mask"
+def test_values_are_loaded_upright_and_without_a_profile() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    loaded = load_values(encode(halves(RED, BLUE), exif=exif, icc_profile=matrix_profile()))
+    assert (loaded.getpixel((0, 0)), loaded.getpixel((0, 15))) == (RED, BLUE)
 
 
-def test_a_mask_that_is_no_image_says_which_mask() -> None:
-    with pytest.raises(RowError, match="mask hole: not an image") as caught:
-        decode_mask(b"text", (8, 16), column="hole")
-    assert caught.value.stage == "decode"
+def test_values_of_what_is_no_image_are_refused_as_an_image_is() -> None:
+    for value, stage in ((b"text", "decode"), ("nowhere.png", "read"), (None, "read")):
+        with pytest.raises(RowError) as caught:
+            load_values(value)  # type: ignore[arg-type]
+        assert caught.value.stage == stage
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])

@@ -63,12 +63,21 @@ def test_a_dataset_of_nothing_has_totals_of_zero():
     assert set(counted["totals"].values()) == set(counted["filters"].values()) == {0}
 
 
+def test_only_datasets_whose_target_a_mask_narrows_have_the_second_format(bare_project):
+    model, target = open_model("miniature"), {"panel": "colour", "mask": "part"}
+    for changes, expected in (({}, 1), ({"target": target}, FORMAT_VERSION)):
+        recipe = bare_project.recipe(**changes)
+        info = describe(recipe, make_layout(recipe, model), model, {}, "cpu")
+        assert info["format_version"] == expected
+    assert FORMAT_VERSION == 2
+
+
 def test_it_describes_the_canvas_the_model_and_what_made_it(bare_project):
     recipe, model = bare_project.recipe(layout=[["grey"], ["colour"]]), open_model("miniature")
     parts = {"recipe": {"seed": 0}}
     info = describe(recipe, make_layout(recipe, model), model, parts, "cpu")
     assert json.loads(to_json(info)) == info
-    assert (info["format_version"], info["complete"]) == (FORMAT_VERSION, False)
+    assert (info["format_version"], info["complete"]) == (1, False)
     assert (info["fingerprint"], info["fingerprint_parts"]) == (digest(parts), parts)
     assert (info["panel_size"], info["canvas_size"]) == ([64, 64], [64, 128])
     assert info["latents"]["shape"] == [model.channels, 16, 8]

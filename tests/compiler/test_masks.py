@@ -146,6 +146,16 @@ def test_a_recipe_with_masks_survives_its_own_dump():
         ({"hole": {"box": {"smallest": 0.5, "largest": 0.2}}}, "smallest 0.5 is above largest 0.2"),
         ({"hole": {"border": {"largest": 0.6}}}, "stay below 0.5"),
         ({"hole": 3}, "a mask is a name"),
+        ({"hole": {"read": {"label": [1]}}}, "read.label: unknown key; did you mean 'labels'"),
+        ({"hole": {"read": {"labels": []}}}, "read.labels: "),
+        ({"hole": {"read": {"labels": ["#12"]}}}, "read.labels"),
+        ({"hole": {"read": {"alpha": True}}}, "read.alpha: Input should be 'transparent' or"),
+        ({"hole": {"read": {"allow": ["all"]}}}, "read.allow"),
+        (
+            {"hole": {"read": {"labels": [1], "threshold": 3}}},
+            "labels and threshold exclude each other; keep one of them",
+        ),
+        ({"hole": "box", "other": "read"}, "masks.other: nothing uses this mask"),
         ({"hole": "box", "other": "box"}, "masks.other: nothing uses this mask"),
     ],
 )
@@ -153,6 +163,28 @@ def test_a_mask_that_cannot_be_drawn_is_refused_with_advice(masks, message):
     with pytest.raises(ValidationError) as raised:
         inpainting(masks=masks)
     assert message in str(raised.value)
+
+
+def test_a_mask_that_is_read_is_a_column_of_the_source_and_survives_a_dump():
+    how = {"labels": [1, "#ff0000"], "invert": True, "allow": ["full"]}
+    recipe = inpainting(masks={"hole": {"read": how}})
+    assert recipe.columns.images == ("image", "hole")
+    assert recipe.mask_columns == ("hole",)
+    assert recipe.drawn_masks == {}
+    assert recipe.reading_of("hole").labels == (1, (255, 0, 0))
+    again = Recipe.model_validate(recipe.model_dump(mode="json", by_alias=True))
+    assert again == recipe
+
+
+def test_an_operation_on_original_pixels_takes_a_mask_that_is_read():
+    panels = {
+        "holed": {"from": "image", "apply": [{"crop_to_mask": {"mask": "hole"}}]},
+        "whole": {"from": "image"},
+    }
+    recipe = inpainting(panels=panels, masks={"hole": {"read": {"labels": [1]}}})
+    assert recipe.masks_of("holed", stage="geometry") == ("hole",)
+    assert recipe.masks_of("holed", stage="pixels") == ()
+    assert recipe.masks_of("whole", stage="pixels") == ("hole",)
 
 
 def test_an_operation_on_original_pixels_takes_no_drawn_mask():

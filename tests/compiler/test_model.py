@@ -14,7 +14,7 @@ from huggingface_hub.utils import filter_repo_objects
 
 from onepic import miniature
 from onepic.compiler.errors import ModelError
-from onepic.compiler.model import ENCODERS, locate_model, open_model, weights_variant
+from onepic.compiler.model import ENCODERS, check_is_sdxl, locate_model, open_model, weights_variant
 
 TOKENIZER = ("vocab.json", "merges.txt", "tokenizer_config.json")
 OTHERS = (
@@ -293,3 +293,37 @@ def test_the_variant_is_that_of_a_components_weights(folder: Path) -> None:
     assert weights_variant("mine", folder / "vae") == "fp16"
     with pytest.raises(ModelError, match=f"model mine: {folder / 'tokenizer'} has no safetensors"):
         weights_variant("mine", folder / "tokenizer")
+
+
+def change_config(path: Path, **changes: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(before | changes))
+
+
+@pytest.mark.parametrize("pipeline", ["FluxPipeline", "StableDiffusion3Pipeline", 7])
+def test_a_model_with_the_components_of_sdxl_that_is_none_is_refused(folder, pipeline):
+    change_config(folder / "model_index.json", _class_name=pipeline)
+    with pytest.raises(
+        ModelError, match=rf"model_index\.json says that it is a {pipeline}; expect"
+    ):
+        open_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    "pipeline", ["StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "OnePicPipeline"]
+)
+def test_every_pipeline_of_sdxl_saves_a_model_of_sdxl(folder, pipeline):
+    change_config(folder / "model_index.json", _class_name=pipeline)
+    assert open_model(str(folder)).channels == 4
+
+
+def test_a_unet_that_takes_more_than_latents_is_refused(folder):
+    change_config(folder / "unet" / "config.json", in_channels=9)
+    with pytest.raises(ModelError, match="takes 9 channels and its VAE gives 4"):
+        open_model(str(folder))
+
+
+def test_a_model_without_an_index_is_taken_for_what_its_components_are(folder):
+    (folder / "model_index.json").unlink()
+    check_is_sdxl("mine", folder)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onepic.compiler.errors import RowError
+from onepic.compiler.findings import Finding
 from onepic.compiler.fitting import crop_box, fit_image, panel_box
 from onepic.compiler.layout import Layout
 from onepic.compiler.operations import Operation, Picture, parse_operation
@@ -91,6 +92,19 @@ class Picky(Operation):
     def apply_batch(self, pictures: Sequence[Picture]) -> list[Picture]:
         self.seen.append(len(pictures))
         return [self.apply(picture) for picture in pictures]
+
+
+class Look(Operation):
+    """Uses a mask, in a way that nobody knows of."""
+
+    name: ClassVar[str] = "look_for_test"
+    mask: str
+
+    def mask_columns(self) -> tuple[str, ...]:
+        return (self.mask,)
+
+    def apply(self, picture: Picture) -> Picture:
+        return picture
 
 
 class Halve(Operation):
@@ -368,7 +382,9 @@ def test_a_mask_goes_through_geometry_with_its_image(picture: Any) -> None:
 
 def test_the_background_is_never_learned(picture: Any) -> None:
     row = Row("a", {"image": picture(80, 40), "area": mask_of((80, 40), 0, 0, 80, 40)})
-    (result,) = prepared({"a": {}, "whole": {}}, row, target=NARROWED, fit="contain")
+    allowed = {"area": {"read": {"allow": ["full"]}}}
+    panels = {"a": {}, "whole": {}}
+    (result,) = prepared(panels, row, target=NARROWED, fit="contain", masks=allowed)
     left, top, right, bottom = panel_box((80, 40), (WIDTH, HEIGHT), "contain")
     expected = np.zeros((HEIGHT, WIDTH), bool)
     expected[top:bottom, left:right] = True
@@ -379,13 +395,29 @@ def test_the_background_is_never_learned(picture: Any) -> None:
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [
-        (mask_of((80, 48)), "mask: mask 'area' leaves nothing of the target"),
-        (mask_of((80, 48), 0, 0, 8, 48), "mask: mask 'area' leaves nothing of the target"),
-        (mask_of((81, 48), 0, 0, 81, 48), "mask: mask area is 81x48 px but its image is 80x48 px"),
+        (mask_of((80, 48)), "mask: mask area marks nothing; mend it"),
+        (mask_of((80, 48), 0, 0, 80, 48), "mask: mask area marks everything; mend it"),
+        (
+            mask_of((80, 48), 0, 0, 8, 48),
+            "mask: mask area marks nothing of what the panel 'hole' shows; mend it",
+        ),
+        (
+            mask_of((80, 48), 8, 0, 72, 48),
+            "mask: mask area marks everything of what the panel 'hole' shows; mend it",
+        ),
+        (mask_of((81, 48), 0, 0, 8, 48), "mask: mask area is 81x48 px but its image is 80x48 px"),
         (None, "mask: column 'area' has no mask"),
         (b"broken", "decode: mask area: not an image"),
     ],
-    ids=["black", "white outside the crop", "another size", "missing", "broken"],
+    ids=[
+        "black",
+        "white",
+        "white outside the cut",
+        "white all over the cut",
+        "another size",
+        "missing",
+        "broken",
+    ],
 )
 def test_a_row_whose_mask_does_not_suit_is_refused(picture: Any, mask: Any, reason: str) -> None:
     rows = [
@@ -395,6 +427,69 @@ def test_a_row_whose_mask_does_not_suit_is_refused(picture: Any, mask: Any, reas
     bad, good = refusals(ERASED, *rows, target=NARROWED)
     assert bad.startswith(reason)
     assert good == "good"
+
+
+USES: dict[str, Any] = {
+    "target": {"a": {}, "whole": {}},
+    "erase": {"a": steps({"erase": {"mask": "area"}}), "whole": {}},
+    "crop_to_mask": {"a": steps({"crop_to_mask": {"mask": "area"}}), "whole": {}},
+    "an operation of one's own": {"a": steps(Look(mask="area")), "whole": {}},
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(("box", "extent"), [((), "nothing"), ((0, 0, 80, 48), "everything")])
+def test_a_mask_of_nothing_or_everything_is_refused_whatever_uses_it(
+    picture: Any, use: str, box: Any, extent: str
+) -> None:
+    row = Row("a", {"image": picture(80, 48), "area": mask_of((80, 48), *box)})
+    target = {"target": NARROWED} if use == "target" else {}
+    (refusal,) = refusals(USES[use], row, **target)
+    assert refusal.startswith(f"mask: mask area marks {extent}")
+
+
+@pytest.mark.parametrize(
+    ("box", "extent", "covered"),
+    [
+        ((), "empty", 0),
+        ((0, 0, 8, 48), "empty", 0),
+        ((0, 0, 80, 48), "full", WIDTH * HEIGHT),
+        ((8, 0, 72, 48), "full", WIDTH * HEIGHT),
+    ],
+)
+def test_a_recipe_may_allow_it_and_such_rows_are_counted(
+    picture: Any, box: Any, extent: str, covered: int
+) -> None:
+    row = Row("a", {"image": picture(80, 48), "area": mask_of((80, 48), *box)})
+    allowed = {"area": {"read": {"allow": [extent]}}}
+    (result,) = prepared(ERASED, row, masks=allowed)
+    assert (result.panels["hole"] == (255, 0, 0)).all(axis=2).sum() == covered
+    assert Finding(f"mask-{extent}", "area") in result.findings
+
+
+def test_a_target_of_nothing_cannot_be_allowed(picture: Any) -> None:
+    row = Row("a", {"image": picture(80, 48), "area": mask_of((80, 48))})
+    allowed = {"area": {"read": {"allow": ["empty"]}}}
+    (refusal,) = refusals(ERASED, row, target=NARROWED, masks=allowed)
+    assert refusal.startswith("mask: mask 'area' leaves nothing of the target")
+
+
+def test_what_is_left_of_a_crop_is_not_held_against_the_mask_that_asked_for_it(
+    picture: Any,
+) -> None:
+    row = Row("a", {"image": picture(80, 48), "area": mask_of((80, 48), 8, 8, 40, 40)})
+    crop = steps({"crop_to_mask": {"mask": "area", "margin": 0}})
+    assert refusals({"a": crop, "whole": {}}, row) == ["a"]
+
+
+def test_how_a_mask_was_read_is_told_of_each_row(picture: Any) -> None:
+    truth = mask_of((64, 64), 20, 8, 60, 40).point(lambda value: value // 255)
+    row = Row("a", {"image": picture(64, 64), "area": truth})
+    (result,) = prepared(ERASED, row, target=NARROWED)
+    assert result.findings == (Finding("mask-reading", "area: two values, 0 and 1"),)
+    inverted = {"area": {"read": {"invert": True}}}
+    (other,) = prepared(ERASED, row, target=NARROWED, masks=inverted)
+    assert (other.narrowed == ~result.narrowed).all()
 
 
 NOISY = {"one": steps("noise"), "two": steps("noise"), "whole": {}}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from onepic.compiler.layout import Layout
+from onepic.compiler.layout import Layout, target_mask
 from onepic.compiler.preview import (
     PREVIEW_SIDE,
     Preview,
@@ -39,11 +39,15 @@ def opened(data: bytes) -> Image.Image:
 
 
 def sheet_of(
-    folder: Path, *previews: tuple[bytes, str], targets: tuple[str, ...] = ("colour",)
+    folder: Path,
+    *previews: tuple[bytes, str],
+    targets: tuple[str, ...] = ("colour",),
+    narrowed: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """The pixels of a contact sheet, uint8 [H, W, 3]."""
     boxes = [box for target in targets for box in LAYOUT.boxes(target)]
-    shown = [Preview(picture, prompt, boxes) for picture, prompt in previews]
+    mask = target_mask(LAYOUT, targets, narrowed)
+    shown = [Preview(picture, prompt, boxes, mask) for picture, prompt in previews]
     write_sheet(folder / "canvases.png", shown, LAYOUT.canvas_size[0])
     with Image.open(folder / "canvases.png") as image:
         assert (image.format, image.mode) == ("PNG", "RGB")
@@ -117,10 +121,24 @@ def test_a_frame_stands_around_each_target_and_nothing_else(tmp_path: Path, prev
     assert both.sum() == 2 * frame.sum()
 
 
+def test_of_a_narrowed_target_only_what_is_learned_is_outlined(
+    tmp_path: Path, preview: bytes
+) -> None:
+    narrowed = np.zeros((128, 128), np.bool_)
+    narrowed[20:60, 41:128] = True
+    sheet = sheet_of(tmp_path, (preview, ""), narrowed=narrowed)
+    outline = is_colour(sheet[12:140, 12:268], ORANGE)
+    expected = np.zeros_like(outline)
+    expected[16:64, 128 + 40 : 256] = True  # whole cells of 8 px
+    expected[19:61, 128 + 43 : 256 - 3] = False
+    assert (outline == expected).all()
+
+
 def test_a_smaller_preview_has_its_frame_at_the_same_place(tmp_path: Path) -> None:
     layout = Layout((("a", "b", "c"), ("d", "e", "f")), width=512, height=256, factor=8)
     preview = encode_preview(np.zeros((512, 1536, 3), np.uint8))
-    write_sheet(tmp_path / "canvases.png", [Preview(preview, "", layout.boxes("e"))], 1536)
+    shown = Preview(preview, "", layout.boxes("e"), target_mask(layout, ["e"]))
+    write_sheet(tmp_path / "canvases.png", [shown], 1536)
     with Image.open(tmp_path / "canvases.png") as sheet:
         rows, columns = np.nonzero(is_colour(np.asarray(sheet), ORANGE))
     assert (rows.min(), rows.max() + 1) == (12 + 64, 12 + 128)
@@ -159,6 +177,8 @@ def test_a_text_is_cut_where_it_is_too_long_and_only_there(text: str, width: int
 
 def test_a_sheet_of_very_narrow_canvases_can_be_written(tmp_path: Path) -> None:
     preview = encode_preview(np.zeros((4096, 8, 3), np.uint8))
-    write_sheet(tmp_path / "canvases.png", [Preview(preview, "a prompt", [])], 8)
+    layout = Layout((("a",), ("b",)), width=8, height=2048, factor=8)
+    shown = Preview(preview, "a prompt", layout.boxes("b"), target_mask(layout, ["b"]))
+    write_sheet(tmp_path / "canvases.png", [shown], 8)
     with Image.open(tmp_path / "canvases.png") as sheet:
         assert sheet.size == (12 + 1 + 12, 12 + 384 + 22 + 12)

@@ -240,15 +240,27 @@ class TestInputs:
 
     def test_a_mask_of_another_size_is_told(self, task_of, picture):
         task = task_of(target={"panels": ["colour"], "mask": "part"})
-        images = {"grey": picture(64, 64), "colour": picture(64, 64), "part": picture(32, 32)}
+        half = Image.new("L", (32, 32))
+        half.paste(255, (0, 0, 8, 8))
+        images = {"grey": picture(64, 64), "colour": picture(64, 64), "part": half}
         with pytest.raises(TaskError, match="mask part is 32x32 px but its image is 64x64 px"):
             make_canvas(task, images, {})
 
-    def test_a_mask_that_leaves_nothing_is_told(self, task_of, picture):
+    @pytest.mark.parametrize(
+        ("part", "reason"),
+        [
+            (Image.new("L", (64, 64)), "mask part marks nothing; mend it"),
+            (Image.new("L", (64, 64), 255), "mask part marks everything; mend it"),
+            (
+                Image.linear_gradient("L").resize((64, 64)),
+                "mask part has .* greys .* save the mask",
+            ),
+        ],
+    )
+    def test_a_mask_that_does_not_say_what_is_filled_is_told(self, task_of, picture, part, reason):
         task = task_of(target={"panels": ["colour"], "mask": "part"})
-        black = Image.new("L", (64, 64))
-        images = {"grey": picture(64, 64), "colour": picture(64, 64), "part": black}
-        with pytest.raises(TaskError, match="leaves nothing of the target; paint it white"):
+        images = {"grey": picture(64, 64), "colour": picture(64, 64), "part": part}
+        with pytest.raises(TaskError, match=f"task colorization: {reason}"):
             make_canvas(task, images, {})
 
 
@@ -274,6 +286,28 @@ class TestMask:
         expected: NDArray[np.uint8] = np.zeros((1, 8, 16), np.uint8)
         expected[0, 1:3, 9] = 1
         np.testing.assert_array_equal(self.make(task, images).mask, expected)
+
+    @pytest.mark.parametrize(
+        ("masks", "values"),
+        [
+            ({}, (0, 1)),
+            ({}, (0, 255)),
+            ({"part": {"read": {"labels": [7]}}}, (3, 7)),
+            ({"part": {"read": {"invert": True}}}, (255, 0)),
+            ({"part": "box"}, (0, 1)),
+        ],
+    )
+    def test_the_users_mask_is_read_as_the_recipe_reads_those_of_training(
+        self, task_of, picture, masks, values
+    ):
+        task = task_of(target={"panels": ["colour"], "mask": "part"}, masks=masks)
+        part = Image.new("L", (64, 64), values[0])
+        part.paste(values[1], (8, 9, 16, 17))
+        images = {"grey": picture(64, 64), "colour": picture(64, 64), "part": part}
+        canvas = self.make(task, images)
+        assert canvas.narrowed is not None
+        assert canvas.narrowed.sum() == 64
+        assert canvas.narrowed[9:17, 8:16].all()
 
     def test_the_boxes_of_several_targets_are_in_the_recipes_order(self, task_of, picture):
         task = task_of(**RECIPES["two targets"])

@@ -80,6 +80,16 @@ def test_a_newer_dataset_is_refused(change_info):
         open_canvases(change_info(format_version=99))
 
 
+def test_a_dataset_whose_context_tells_what_is_learned_is_refused(change_info):
+    recipe = {"fit": "cover", "target": {"panels": ["after"], "mask": "hole", "choose": None}}
+    message = r"data: format version 1, .* 'after' .* 'hole' hides.*: onepic-compile .* --output"
+    with pytest.raises(DatasetError, match=message):
+        open_canvases(change_info(recipe=recipe))
+    assert len(open_canvases(change_info("new", recipe=recipe, format_version=2)))
+    whole = recipe | {"target": recipe["target"] | {"mask": None}}
+    assert len(open_canvases(change_info("whole", recipe=whole)))
+
+
 def test_a_missing_or_damaged_empty_prompt_is_named(change_info):
     folder = change_info()
     for damage in (b"", b"\xff" * 100, None):

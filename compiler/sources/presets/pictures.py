@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image
 
 from ...errors import RowError
 from ...fitting import of_one_shape
-from ...images import FORMATS, RGB, Size, threshold
+from ...images import FORMATS, RGB, Size, load_values
+from ...mask_choice import read_marks
+from ...mask_files import extent_of, to_mask
+from ...mask_options import ReadMask
+from ...mask_reading import Unclear
 from ..places import open_place, reason_of
 
 #: What covers a garment.
@@ -44,19 +48,35 @@ def mask_of_labels(labels: NDArray[np.uint8], wanted: Sequence[int]) -> Image.Im
 def mask_of_erased(place: str) -> Image.Image:
     """Mode L: 255 where a copy of a picture is erased, that is transparent, 0 elsewhere.
 
-    A file in black and white, without transparent parts, is taken for the mask itself.
+    A file of which nothing is transparent is read as any mask is.
 
     Raises:
         RowError: when the file cannot be read, or is a picture of which nothing is erased.
     """
-    red, green, blue, alpha = _open(place).convert("RGBA").split()
-    erased = threshold(ImageChops.invert(alpha))
-    if erased.getbbox():
-        return erased
-    if ImageChops.difference(red, green).getbbox() or ImageChops.difference(red, blue).getbbox():
-        reason = "nothing of it is transparent, and it is not black and white; expected a mask"
-        raise RowError("mask", f"{place}: {reason}")
-    return threshold(red)
+    image = load_values(place)
+    if np.asarray(image.convert("RGBA").getchannel("A")).min() < 128:
+        return _marked(image, ReadMask(alpha="transparent"), place)
+    return _marked(image, ReadMask(), f"{place}: nothing of it is transparent; it")
+
+
+def mask_of_file(place: str) -> Image.Image:
+    """Mode L: 255 where a file marks something, 0 elsewhere.
+
+    Raises:
+        RowError: when the file cannot be read, what it marks is not certain, or it marks nothing
+            or everything.
+    """
+    mask = _marked(load_values(place), ReadMask(), f"{place}:")
+    if extent := extent_of(mask):
+        raise RowError("mask", f"{place}: is {extent}; expected a mask that marks a part")
+    return mask
+
+
+def _marked(image: Image.Image, options: ReadMask, what: str) -> Image.Image:
+    reading = read_marks(image, options)
+    if isinstance(reading, Unclear):
+        raise RowError("mask", f"{what} has {reading.found}; expected a mask in black and white")
+    return to_mask(reading.marked)
 
 
 def widen(mask: Image.Image, distance: int) -> Image.Image:

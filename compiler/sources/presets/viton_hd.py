@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import SourceError
-from ...images import Size, decode_image, decode_mask
+from ...images import Size, decode_image
+from ...mask_files import check_mask_size
 from ..base import Columns, Value
 from ..places import is_folder
 from .files import Images, Item, find_folder
-from .pictures import hide, hull, mask_of_labels, read_labels, widen
+from .pictures import hide, hull, mask_of_file, mask_of_labels, read_labels, widen
 from .try_on import Pair, TryOnSource, read_pairs
 
 #: The folder of each file in a split, and what other releases call it.
@@ -62,6 +63,7 @@ class VitonHDSource(TryOnSource):
     """
 
     kind: Literal["viton-hd"] = "viton-hd"
+    version: ClassVar[int] = 2
 
     layout: ClassVar[str] = (
         "the layout of VITON-HD: train_pairs.txt and test_pairs.txt, and in each of train/ and "
@@ -146,7 +148,8 @@ def hidden_part(labels: NDArray[np.uint8], margin: int) -> Image.Image:
 
 def _mask(files: Mapping[str, str], size: Size) -> Image.Image:
     if "garment_mask" in files:
-        return decode_mask(files["garment_mask"], size, column="garment_mask")
+        mask = mask_of_file(files["garment_mask"])
+        return check_mask_size(mask, size, "garment_mask")
     labels = read_labels(files["person_segments"], size, _GARMENT)
     return hidden_part(labels, round(_MARGIN * max(size)))
 

@@ -59,7 +59,8 @@ def test_crop_to_mask_keeps_the_box_with_its_margin(
 
 
 @pytest.mark.parametrize(
-    ("box", "reason"), [(None, "mask thing is empty"), ((5, 5, 6, 6), "1x1 px around mask thing")]
+    ("box", "reason"),
+    [(None, "mask thing marks nothing"), ((5, 5, 6, 6), "1x1 px around mask thing")],
 )
 def test_crop_to_a_mask_without_room_is_refused(picture: Any, box: Any, reason: str) -> None:
     with pytest.raises(RowError, match=reason) as caught:

@@ -61,7 +61,11 @@ def write_canvases(folder: Path, seeds: Sequence[int] = (0, 1, 2), **changes: An
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema), buffer, write_page_checksum=True)
     (folder / REJECTED).write_bytes(buffer.getvalue())
-    write_sheet(folder / CANVASES, [Preview(_preview(0), "a cat", [Box(*BOX)])], 128)
+    write_sheet(
+        folder / CANVASES,
+        [Preview(_preview(0), "a cat", [Box(*BOX)], np.ones((1, 8, 16), np.uint8))],
+        128,
+    )
     (folder / CARD).write_text(render_card(info, {"decode": len(rows)}, None))
     return folder
 

@@ -99,11 +99,21 @@ def test_a_mask_in_black_and_white_is_taken_as_it_is(split, rows_of):
         assert np.asarray(row.values["edit_mask"]).min() == 255
 
 
+def test_a_mask_without_transparent_parts_is_read_as_any_mask(split, rows_of):
+    path = split / "images/30/30-mask1.png"
+    for marked in (1, 100, 255):
+        values = np.zeros((16, 16), np.uint8)
+        values[:, :8] = marked
+        Image.fromarray(values).save(path)
+        mask = rows_of(magicbrush(split), ("edit_mask",))[0].values["edit_mask"]
+        assert (np.asarray(mask) == np.where(values > 0, 255, 0)).all()
+
+
 def test_a_picture_of_which_nothing_is_erased_is_no_mask(split, rows_of, picture):
     picture(16, 16).save(split / "images/30/30-mask1.png")
     bad, *good = rows_of(magicbrush(split), IMAGES)
     assert bad.error.stage == "mask"
-    assert "30-mask1.png: nothing of it is transparent" in bad.error.reason
+    assert "30-mask1.png: nothing of it is transparent; it has many colours" in bad.error.reason
     assert all(row.error is None for row in good)
 
 

@@ -43,7 +43,7 @@ def root(tmp_path: Path, picture: Callable[..., Image.Image]) -> Path:
             for folder, name in FILES.items():
                 path = tmp_path / split / folder / name.format(f"{number:05d}_00")
                 path.parent.mkdir(parents=True, exist_ok=True)
-                picture(16, 16, number).save(path)
+                (picture(16, 16, number) if folder != "agnostic-mask" else left_half()).save(path)
     pairs = [f"{number:05d}_00.jpg {number:05d}_00.jpg" for number in range(3)]
     (tmp_path / "train_pairs.txt").write_text("\n".join(pairs) + "\n")
     (tmp_path / "test_pairs.txt").write_text("00007_00.jpg 00008_00.jpg\n00008_00.jpg 00007_00.jpg")
@@ -61,6 +61,13 @@ def parsed(root: Path, picture: Callable[..., Image.Image]) -> Path:
             picture(48, 64, int(path.stem[:5])).save(path)
             save_labels(person_labels(), root / split / f"image-parse/{path.stem}.png")
     return root
+
+
+def left_half(marked: int = 255) -> Image.Image:
+    """A mask of 16 x 16 px."""
+    mask = Image.new("L", (16, 16))
+    mask.paste(marked, (0, 0, 8, 16))
+    return mask
 
 
 def person_labels() -> np.ndarray:
@@ -232,6 +239,35 @@ def test_what_the_download_has_is_taken_before_anything_is_made(parsed, rows_of,
     picture(48, 64).save(folder / "00000_00.jpg")
     row = rows_of(viton(parsed), TRY_ON)[0]
     assert row.values["agnostic"] == str(folder / "00000_00.jpg")
+
+
+def test_a_published_mask_may_be_saved_in_any_certain_way(root, rows_of):
+    shutil.rmtree(root / "train/agnostic-v3.2")
+    masks = root / "train/agnostic-mask"
+    left_half(1).save(masks / "00001_00_mask.png")
+    left_half(255).convert("RGB").save(masks / "00002_00_mask.png")
+    rows = rows_of(viton(root), ("person", "agnostic"))
+    for row in rows:
+        agnostic = np.asarray(row.values["agnostic"])
+        assert (agnostic[:, :8] == 128).all()
+        with Image.open(row.values["person"]) as person:
+            assert (agnostic[:, 8:] == np.asarray(person)[:, 8:]).all()
+
+
+def test_a_published_mask_that_hides_nothing_or_does_not_say_what_rejects_its_row_only(
+    root, rows_of, picture
+):
+    shutil.rmtree(root / "train/agnostic-v3.2")
+    masks = root / "train/agnostic-mask"
+    left_half(0).save(masks / "00000_00_mask.png")
+    picture(16, 16).save(masks / "00001_00_mask.png")
+    empty, unclear, good = rows_of(viton(root), ("person", "agnostic"))
+    assert empty.error.stage == unclear.error.stage == "mask"
+    assert empty.error.reason == (
+        f"{masks}/00000_00_mask.png: is empty; expected a mask that marks a part"
+    )
+    assert unclear.error.reason.startswith(f"{masks}/00001_00_mask.png: has many colours")
+    assert good.error is None
 
 
 @pytest.mark.parametrize(
