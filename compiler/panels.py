@@ -21,7 +21,8 @@ from .mask_files import MaskFile, check_mask_size
 from .narrowed import erase_hidden
 from .operations import Operation, Picture, failing_one_row
 from .pairs import cut_differently
-from .recipe import Panel, Recipe
+from .panel_options import Panel
+from .recipe import Recipe
 from .row_masks import fit_masks, read_row_masks
 from .sources import Row
 
