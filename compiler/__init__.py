@@ -2,7 +2,8 @@
 
 In the order in which data meet the modules:
 
-- `yaml_file`, `recipe_file`, `recipe`, `prompt`: a YAML file becomes a checked recipe.
+- `yaml_file`, `recipe_file`, `recipe`, `panel_options`, `prompt`: a YAML file becomes a checked
+  recipe.
 - `sources`: rows are listed, and read when a shard needs them.
 - `model`, `sizes`, `layout`: what the model can encode, and where panels lie.
 - `filters`, `picture_hash`, `hashes`, `alike`, `duplicates`, `marks`: which rows are wanted.

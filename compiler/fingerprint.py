@@ -14,7 +14,8 @@ from .layout import Layout
 from .mask_choice import READING
 from .model import Model
 from .operations import Operation
-from .recipe import Panel, Recipe
+from .panel_options import Panel
+from .recipe import Recipe
 from .sizes import BATCH_PIXELS
 
 #: Raised when the files of a dataset change their meaning; see `format_version`.

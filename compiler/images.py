@@ -16,7 +16,7 @@ from PIL import Image
 from .errors import RowError
 from .findings import Finding
 from .jpeg import StrangeJpegError, decode_jpeg
-from .rgb import own_values, to_rgb
+from .rgb import PREMULTIPLIED, to_rgb
 from .value_range import ENOUGH_SPAN, ValueRange, has_few_levels, is_deep
 from .whole import CHECKED, check_whole
 
@@ -124,11 +124,10 @@ def load_values(value: str | bytes | Image.Image) -> Image.Image:
     where = f"{value}: " if isinstance(value, str) else ""
     if isinstance(value, Image.Image):
         _acceptable_size(value, where)
-        return _decode(value, own_values, where).image
+        return _decode(value, _own_values, where).image
     with _open_file(value) as file, _identify(file, where) as image:
         _acceptable_size(image, where)
-        load = partial(_load, file=file, at_least=None, rough=False)
-        return _decode(image, own_values, where, load).image
+        return _decode(image, _own_values, where, partial(_load, file=file)).image
 
 
 def threshold(mask: Image.Image) -> Image.Image:
@@ -243,7 +242,7 @@ def _decode(
 
 
 def _load(
-    image: Image.Image, *, file: BinaryIO, at_least: Size | None, rough: bool
+    image: Image.Image, *, file: BinaryIO, at_least: Size | None = None, rough: bool = False
 ) -> tuple[Image.Image, list[Finding]]:
     """Load an opened image, a JPEG as small as may be; an error where its pixels are damaged."""
     if image.format not in ("JPEG", "MPO"):
@@ -286,6 +285,14 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # broken metadata does not make a broken picture
         return 1
     return value if value in _UPRIGHT else 1
+
+
+def _own_values(image: Image.Image) -> Image.Image:
+    if image.mode in PREMULTIPLIED:
+        return image.convert(PREMULTIPLIED[image.mode])
+    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") or image.mode.startswith(("I", "F")):
+        return image.copy()
+    return image.convert("RGBA" if image.mode == "PA" else "RGB")
 
 
 def _too_large(found: str) -> str:

@@ -21,7 +21,8 @@ from .mask_files import MaskFile, check_mask_size
 from .narrowed import erase_hidden
 from .operations import Operation, Picture, failing_one_row
 from .pairs import cut_differently
-from .recipe import Panel, Recipe
+from .panel_options import Panel
+from .recipe import Recipe
 from .row_masks import fit_masks, read_row_masks
 from .sources import Row
 
@@ -67,7 +68,7 @@ class _Draft:
     prompt: str = ""
     images: dict[str, Decoded] = field(default_factory=dict)
     masks: dict[str, MaskFile] = field(default_factory=dict)
-    fitted: dict[tuple[str, bool], Image.Image] = field(default_factory=dict)
+    fitted: dict[str, Image.Image] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     crops: dict[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -139,10 +140,10 @@ def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> 
                 decoded = draft.images[column] = _decode(recipe, row, column, at_least)
                 draft.findings += (found.of(f"column {column!r}") for found in decoded.findings)
             _check_alignment(recipe, draft)
-            draft.masks = read_row_masks(recipe, row)
-            draft.findings += [found for file in draft.masks.values() for found in file.findings]
             sizes = {name: decoded.original_size for name, decoded in draft.images.items()}
             draft.findings += cut_differently(recipe, sizes)
+            draft.masks = read_row_masks(recipe, row)
+            draft.findings += [found for file in draft.masks.values() for found in file.findings]
         except RowError as error:
             draft.error = error
     return draft
@@ -200,13 +201,13 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         draft.error = error
         return
     draft.crops[name] = None if geometry else crop_box(decoded.original_size, size, fit)
-    image = None if geometry else draft.fitted.get((panel.from_, nearest))
+    image = None if geometry else draft.fitted.get(panel.from_)
     if image is None:
         image = fit_image(
             picture.image, size, fit=fit, background=recipe.background, nearest=nearest
         )
     if not geometry:
-        draft.fitted[panel.from_, nearest] = image
+        draft.fitted[panel.from_] = image
     drawn = {
         mask: recipe.drawn_masks[mask].draw(size, _rng(recipe, draft.row, mask))
         for mask in recipe.masks_of(name)

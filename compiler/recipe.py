@@ -11,9 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
-    PlainSerializer,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -22,9 +20,8 @@ from pydantic import (
 from .filters import AnyFilter, DuplicateFilter, ScoreFilter, SizeFilter, of_kind
 from .mask_options import ReadMask
 from .masks import AnyMask, DrawnMask
-from .named import dump_named
-from .operations import NOTATION, Operation
 from .operations.colour import Colour
+from .panel_options import Panel, check_readings
 from .prompt import PromptTemplate
 from .sources import AnySource, Columns
 from .strict import Strict, suggest
@@ -34,41 +31,6 @@ from .value_range import ValueRange
 def _check_prompt(text: str) -> str:
     PromptTemplate.parse(text)
     return text
-
-
-AnyOperation = Annotated[
-    Operation,
-    BeforeValidator(NOTATION.read),
-    PlainSerializer(dump_named),
-    NOTATION,
-]
-
-
-class Panel(Strict):
-    """A part of the canvas: a column of the source, and what is done to it."""
-
-    from_: str = Field(alias="from", description="The source's column that the panel shows.")
-    apply: tuple[AnyOperation, ...] = Field(
-        default=(), description="Operations in the order in which they are applied."
-    )
-    kind: Literal["auto", "picture", "labels"] = Field(
-        default="auto",
-        description="How it is scaled: a `picture` smoothly, `labels` without mixing colours; "
-        "`auto` takes a file with a palette for labels.",
-    )
-    range_: ValueRange = Field(
-        default="full",
-        alias="range",
-        description="Values of a grey file that are black and white: `full` for all that its bits "
-        "can hold, `minmax` for the least and the greatest of each file, or two numbers.",
-    )
-
-    def has_labels(self, has_palette: bool) -> bool:
-        """Whether colours stand for things and must not be mixed, in a file with a palette or not.
-
-        That is what recipes say, or what the file lets suppose.
-        """
-        return self.kind == "labels" or (self.kind == "auto" and has_palette)
 
 
 class PanelSize(Strict):
@@ -257,17 +219,7 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _check_readings(self) -> Recipe:
-        """A column is decoded once, whatever the number of its panels."""
-        readers: dict[str, str] = {}
-        for name, panel in self.panels.items():
-            other = readers.setdefault(panel.from_, name)
-            for key, field in (("kind", "kind"), ("range", "range_")):
-                mine, theirs = getattr(panel, field), getattr(self.panels[other], field)
-                if mine != theirs:
-                    raise ValueError(
-                        f"panels.{name}: {key} is {mine!r}, but panels.{other} shows the same "
-                        f"column {panel.from_!r} with {theirs!r}; give both the same"
-                    )
+        check_readings(self.panels)
         return self
 
     @model_validator(mode="after")

@@ -14,7 +14,8 @@ from .value_range import ValueRange, grey_levels
 #: Opacity, of 255, that some pixel needs: below, not even black differs much from the background.
 LEAST_ALPHA = 8
 
-_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+#: Modes whose colours are multiplied by their opacity, and those that they are read as.
+PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
 def to_rgb(
@@ -33,8 +34,8 @@ def to_rgb(
             found = f"has {image.mode} for pixels"
             raise RowError("decode", f"{found}; a range needs one grey value for each")
         image = grey_levels(image, value_range)
-    if image.mode in _PREMULTIPLIED:
-        image = image.convert(_PREMULTIPLIED[image.mode])
+    if image.mode in PREMULTIPLIED:
+        image = image.convert(PREMULTIPLIED[image.mode])
     colours = _to_srgb(_opaque(image), image.info.get("icc_profile"))
     if not image.has_transparency_data:
         return colours
@@ -44,15 +45,6 @@ def to_rgb(
     canvas = Image.new("RGB", image.size, background)
     canvas.paste(colours, mask=alpha)
     return canvas
-
-
-def own_values(image: Image.Image) -> Image.Image:
-    """A loaded picture with the values of its file: in mode 1, L, LA, I, F, P, RGB or RGBA."""
-    if image.mode in _PREMULTIPLIED:
-        return image.convert(_PREMULTIPLIED[image.mode])
-    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") or image.mode.startswith(("I", "F")):
-        return image.copy()
-    return image.convert("RGBA" if image.mode == "PA" else "RGB")
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -104,20 +104,6 @@ def test_how_a_mask_is_drawn_shapes_bytes(bare_project, tmp_path):
     assert box != brush
 
 
-def test_how_a_mask_is_read_shapes_bytes_where_one_is_read(bare_project, tmp_path, parts):
-    assert "mask_reading" not in parts
-    target = {"panel": "colour", "mask": "hole"}
-    assert "mask_reading" not in parts_of(
-        bare_project.recipe(masks={"hole": "box"}, target=target), tmp_path
-    )
-    plain = parts_of(bare_project.recipe(target=target), tmp_path)
-    assert plain["mask_reading"] == READING
-    labels = parts_of(
-        bare_project.recipe(masks={"hole": {"read": {"labels": [1]}}}, target=target), tmp_path
-    )
-    assert digest(labels) != digest(plain)
-
-
 @pytest.mark.parametrize(
     "option",
     [{"kind": "labels"}, {"kind": "picture"}, {"range": "minmax"}, {"range": [0.0, 10000.0]}],
@@ -141,6 +127,20 @@ def test_a_key_that_recipes_have_since_lately_is_no_part_at_its_default(bare_pro
         n: {"kind": "auto", "range": "full"} | p for n, p in bare_project.data()["panels"].items()
     }
     assert parts_of(bare_project.recipe(panels=panels, filters=[]), bare_project.root) == parts
+
+
+def test_how_a_mask_is_read_shapes_bytes_where_one_is_read(bare_project, tmp_path, parts):
+    assert "mask_reading" not in parts
+    target = {"panel": "colour", "mask": "hole"}
+    assert "mask_reading" not in parts_of(
+        bare_project.recipe(masks={"hole": "box"}, target=target), tmp_path
+    )
+    plain = parts_of(bare_project.recipe(target=target), tmp_path)
+    assert plain["mask_reading"] == READING
+    labels = parts_of(
+        bare_project.recipe(masks={"hole": {"read": {"labels": [1]}}}, target=target), tmp_path
+    )
+    assert digest(labels) != digest(plain)
 
 
 @pytest.mark.parametrize("key", WITHOUT_EFFECT)

@@ -197,6 +197,14 @@ def test_a_damaged_file_in_a_whole_container_is_refused(
         decode(data[:middle] + bytes(500) + data[middle + 500 :], at_least=at_least)
 
 
+def test_a_damaged_mask_is_refused_like_a_picture() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96), dtype=np.uint8)
+    data = encode(Image.fromarray(noise), "JPEG")
+    assert load_values(data).mode == "L"
+    with pytest.raises(RowError, match="truncated or damaged"):
+        load_values(data[: len(data) // 2] + b"\xff\xd9")
+
+
 def test_a_jpeg_of_which_damage_is_uncertain_is_kept_and_counted(picture: Any) -> None:
     sound = encode(picture(64, 48), "JPEG")
     strange = decode(sound[:-2] + b"\0\0\0\xff\xd9", at_least=(32, 24))
