@@ -15,9 +15,8 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from .errors import RowError
+from .formats import FORMATS, MissingPackageError, open_image
 
-#: Pillow also reads formats that start other programs or that no photograph comes in.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "MPO")
 #: Pixels above which a file is taken for a decompression bomb (Pillow's own limit).
 MAX_PIXELS = 178_956_970
 #: Pixels that a side needs at least: one latent cell.
@@ -156,7 +155,9 @@ def _download(url: str) -> bytes:
 
 def _identify(file: BinaryIO, where: str) -> Image.Image:
     try:
-        return Image.open(file, formats=FORMATS)
+        return open_image(file)
+    except MissingPackageError as error:
+        raise RowError("decode", f"{where}{error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         pixels = next(iter(re.findall(r"\d+", str(error))), "too many")
         raise RowError("decode", where + _too_large(f"{pixels} px")) from error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +11,17 @@ import pyarrow as pa
 from pydantic import Field
 
 from ..errors import RowError, SourceError
+from ..findings import EXAMPLES, Count, Counts, Finding, add_up, attach
 from ..strict import suggest
 from .base import Columns, Row, Source, Value
+from .captions import Texts, read_texts
+from .cells import content_stamps
 from .listing import Listing, list_files, list_folders
 from .mapped import check_keys, map_batches
-from .matching import Entry, match_folders, match_single
-from .places import IMAGE_SUFFIXES, file_stamp, is_folder, read_text, reason_of, resolve
+from .matching import Match, match_folders
+from .passed import count_files, count_folders, count_orphans
+from .places import IMAGE_SUFFIXES_TEXT, file_stamp, is_folder, resolve
+from .row_texts import RowTexts
 
 _ROWS_AT_ONCE = 20_000
 
@@ -27,8 +31,9 @@ class FolderSource(Source):
 
     A single folder gives the column ``image``. Where each image column is a sub-folder (by its
     name, or by `columns`), a row is the files of one relative stem in all of them; a file without
-    its partners is a rejected row. ``stem.txt`` beside an image is its ``caption``; other texts
-    come from sub-folders of their names.
+    its partners is a rejected row. ``stem.txt`` beside an image is its ``caption``, and so are what
+    `TextFiles` and `Metadata` find; other texts come from sub-folders of their names, or from
+    the metadata as well.
     """
 
     kind: Literal["folder"] = "folder"
@@ -43,30 +48,23 @@ class FolderSource(Source):
         if not is_folder(root):
             raise SourceError(f"{root}: no such folder; expected a folder of images")
         folders = self._image_folders(root, columns)
-        texts = self._text_folders(root, columns, folders)
-        if folders:
-            images = {name: list_files(folder) for name, folder in folders.items()}
-        else:
-            images = {"image": list_files(root)}
-        captions = {name: list_files(folder) for name, folder in texts.items()}
-        known = {
-            k: v for it in (*images.values(), *captions.values()) for k, v in it.stamps.items()
-        }
-        if folders:
-            entries = match_folders(images, captions, columns.only_texts)
-        else:
-            entries = match_single(images["image"], captions, columns.only_texts)
-        names = (*images, *columns.only_texts)
-        table = map_batches(_schema(names), self._batches(entries, names, known))
+        images = {n: list_files(place) for n, place in (folders or {"image": root}).items()}
+        own = {n: list_files(place) for n, place in self._text_folders(root, columns).items()}
+        texts = RowTexts(images, own, columns.only_texts)
+        columns.check({*columns.images, *images, *texts.columns, "caption"}, root)
+        matches = match_folders(images) if folders else _match_each(images["image"])
+        respelt: list[str] = []
+        batches = self._batches(matches, images, own, texts, columns, respelt)
+        table = map_batches(_schema(images, columns.only_texts), batches)
         if not len(table):
             raise SourceError(_nothing_in(list(images.values())))
         check_keys(table["key"], root)
-        return table
+        return attach(table, _seen(root, [*images.values(), *own.values()], texts, respelt))
 
     def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:
         """Read the texts of a slice; images are handed on as places; see `Source.read`."""
         for row in rows.to_pylist():
-            yield Row.reading(row["key"], partial(_read_values, row, columns))
+            yield _read_row(row, columns)
 
     def _image_folders(self, root: str, columns: Columns) -> dict[str, str]:
         """The sub-folder of each image column; none where the folder is a single one."""
@@ -84,63 +82,125 @@ class FolderSource(Source):
         hint = suggest(missing[0], [*present, *self.columns] or ["image"])
         raise SourceError(f"{root}: no sub-folder for the column {missing[0]!r}; {hint}")
 
-    def _text_folders(self, root: str, columns: Columns, images: dict[str, str]) -> dict[str, str]:
+    def _text_folders(self, root: str, columns: Columns) -> dict[str, str]:
         folders = {name: self._sub_folder(root, name) for name in columns.only_texts}
-        found = {name: folder for name, folder in folders.items() if is_folder(folder)}
-        columns.check({*columns.images, *images, *found, "caption"}, root)
-        return found
+        return {name: folder for name, folder in folders.items() if is_folder(folder)}
 
     def _sub_folder(self, root: str, name: str) -> str:
         return resolve(self.columns.get(name, name), root)
 
     def _batches(
-        self, entries: Iterator[Entry], names: tuple[str, ...], known: dict[str, str]
+        self,
+        matches: Iterator[Match],
+        images: Mapping[str, Listing],
+        own: Mapping[str, Listing],
+        texts: RowTexts,
+        columns: Columns,
+        respelt: list[str],
     ) -> Iterator[pa.RecordBatch]:
-        while chunk := list(islice(entries, _ROWS_AT_ONCE)):
-            keys, errors, *places = map(list, zip(*chunk, strict=True))
-            columns = dict(zip(names, places, strict=True))
-            stamps = [self._stamp_of(columns, row, known) for row in range(len(keys))]
-            yield pa.record_batch([keys, stamps, errors, *places], schema=_schema(names))
+        """The rows; the keys of those whose files are merely `alike` go to `respelt`."""
+        known = {k: v for it in (*images.values(), *own.values()) for k, v in it.stamps.items()}
+        schema = _schema(images, columns.only_texts)
+        while chunk := list(islice(matches, _ROWS_AT_ONCE)):
+            respelt += [match.key for match in chunk if match.respelt]
+            places = {
+                name: [path and listing.place(path) for path in (m.paths[name] for m in chunk)]
+                for name, listing in images.items()
+            }
+            said = {
+                name: [texts.of(name, match.paths) for match in chunk]
+                for name in columns.only_texts
+            }
+            yield pa.record_batch(
+                [
+                    [match.key for match in chunk],
+                    self._stamps(places, said, known),
+                    [match.error for match in chunk],
+                    *places.values(),
+                    *(
+                        cells
+                        for column in said.values()
+                        for cells in ([t.places for t in column], [t.said for t in column])
+                    ),
+                ],
+                schema=schema,
+            )
 
-    def _stamp_of(self, columns: dict[str, list[Any]], row: int, known: dict[str, str]) -> str:
-        parts = []
-        for name, places in columns.items():
-            place = places[row]
+    def _stamps(
+        self,
+        images: Mapping[str, Sequence[str | None]],
+        texts: Mapping[str, Sequence[Texts]],
+        known: Mapping[str, str],
+    ) -> list[str]:
+        def of(place: str | None) -> str:
             if place is None:
-                parts.append(f"{name}=missing")
-            elif self.stamp == "stat" and place in known:
-                parts.append(f"{name}={known[place]}")
-            else:
-                parts.append(f"{name}={file_stamp(place, self.stamp)}")
-        return " ".join(parts)
+                return "missing"
+            stamp = known.get(place) if self.stamp == "stat" else None
+            return stamp or file_stamp(place, self.stamp)
+
+        def of_texts(found: Texts) -> str:
+            stamps = list(map(of, found.places))
+            if found.said is not None:
+                stamps += content_stamps([[found.said]], 1)
+            return "+".join(stamps) or "missing"
+
+        columns = [[f"{name}={of(place)}" for place in column] for name, column in images.items()]
+        columns += [[f"{name}={of_texts(t)}" for t in column] for name, column in texts.items()]
+        return list(map(" ".join, zip(*columns, strict=True)))
 
 
-def _schema(names: Iterable[str]) -> pa.Schema:
-    texts = ("key", "stamp", "error", *(f"@{name}" for name in names))
-    return pa.schema([(name, pa.string()) for name in texts])
+def _match_each(listing: Listing) -> Iterator[Match]:
+    """The rows of a single folder: each image, by its path."""
+    return (Match(path, {"image": path}) for path in listing.images)
 
 
-def _read_values(row: dict[str, Any], columns: Columns) -> dict[str, Value]:
+def _seen(
+    root: str, listings: Sequence[Listing], texts: RowTexts, respelt: Sequence[str]
+) -> Counts:
+    """What there was in the folders beside the rows."""
+    start = f"{root.rstrip('/')}/"
+    used, orphans = texts.used(), texts.orphans()
+    used.update(orphans)
+    others = {listing.place(path): None for listing in listings for path in listing.others}
+    folders = {listing.place(path): None for listing in listings for path in listing.left_out}
+    counts = add_up(
+        [
+            count_folders(place.removeprefix(start) for place in folders),
+            count_files(place.removeprefix(start) for place in others if place not in used),
+            count_orphans(place.removeprefix(start) for place in orphans),
+        ]
+    )
+    if respelt:
+        paired = Finding("paired-names", "images of aligned folders")
+        counts[paired] = Count(len(respelt), tuple(respelt[:EXAMPLES]))
+    return counts
+
+
+def _schema(images: Iterable[str], texts: Iterable[str]) -> pa.Schema:
+    fields = [(name, pa.string()) for name in ("key", "stamp", "error", *(f"@{n}" for n in images))]
+    for name in texts:
+        fields += [(f"@{name}", pa.list_(pa.string())), (f"={name}", pa.string())]
+    return pa.schema(fields)
+
+
+def _read_row(row: Mapping[str, Any], columns: Columns) -> Row:
     if row["error"]:
-        raise RowError("read", row["error"])
+        return Row(row["key"], error=RowError("read", row["error"]))
     images = {name: row[f"@{name}"] for name in columns.images}
-    return images | {name: _read_text(row[f"@{name}"]) for name in columns.only_texts}
-
-
-def _read_text(place: str | None) -> str | None:
-    if place is None:
-        return None
+    values: dict[str, Value] = dict(images)
+    findings: list[Finding] = []
     try:
-        return read_text(place)
-    except UnicodeDecodeError as error:
-        reason = f"{place}: not UTF-8 text (byte {error.start}); save it as UTF-8"
-        raise RowError("read", reason) from error
-    except Exception as error:  # each remote file system has errors of its own
-        raise RowError("read", f"{place} cannot be read: {reason_of(error)}") from error
+        for name in columns.only_texts:
+            texts = Texts(tuple(row[f"@{name}"]), row[f"={name}"])
+            values[name], found = read_texts(name, texts, images)
+            findings += found
+    except RowError as error:
+        return Row(row["key"], error=error)
+    return Row(row["key"], values, findings=tuple(findings))
 
 
 def _nothing_in(listings: list[Listing]) -> str:
     places = ", ".join(listing.root for listing in listings)
     others = sum(len(listing.paths) for listing in listings)
-    suffixes = ", ".join(f".{suffix}" for suffix in IMAGE_SUFFIXES)
-    return f"{places}: no images among {others} files there and below; looked for {suffixes}"
+    found = f"no images among {others} files there and below"
+    return f"{places}: {found}; looked for {IMAGE_SUFFIXES_TEXT}"

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 
 from ...errors import SourceError
 from ..listing import list_files
-from ..places import IMAGE_SUFFIXES, file_stamp, is_folder, open_place, reason_of, suffix_of
+from ..places import (
+    IMAGE_SUFFIXES,
+    IMAGE_SUFFIXES_TEXT,
+    file_stamp,
+    is_folder,
+    open_place,
+    reason_of,
+    suffix_of,
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ class Item:
         files = {name: images.find(stems[name]) for name, images in folders.items()}
         reasons = [
             f"no file for {name!r}; expected {folders[name].folder}/{stems[name][0]} with any of "
-            + ", ".join(f".{suffix}" for suffix in IMAGE_SUFFIXES)
+            + IMAGE_SUFFIXES_TEXT
             for name, file in files.items()
             if file is None
         ]
