@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 #: Pillow also reads formats that start other programs or that no photograph comes in; its JPEG is
 #: MPO as well.
@@ -39,7 +39,7 @@ def open_image(file: BinaryIO) -> Image.Image:
     """
     try:
         return Image.open(file, formats=FORMATS)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         plugin = _plugin_for(file)
         if plugin is None:
             raise

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 
 from .errors import RowError
 from .formats import FORMATS, MissingPackageError, open_image
+from .heads import is_web_page
 
 #: Pixels above which a file is taken for a decompression bomb (Pillow's own limit).
 MAX_PIXELS = 178_956_970
@@ -171,7 +172,7 @@ def _describe(file: BinaryIO) -> str:
     head = file.read(256)
     if not head:
         return "the file is empty"
-    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+    if is_web_page(head):
         return "the file is a web page (often a failed download)"
     if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
         return f"the file is text ({head[:24].decode('ascii')!r})"

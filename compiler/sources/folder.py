@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
@@ -20,7 +21,7 @@ from .listing import Listing, list_files, list_folders
 from .mapped import check_keys, map_batches
 from .matching import Match, match_folders
 from .passed import count_files, count_folders, count_orphans
-from .places import IMAGE_SUFFIXES_TEXT, file_stamp, is_folder, resolve
+from .places import IMAGE_SUFFIXES_TEXT, file_stamp, is_folder, resolve, suffix_of
 from .row_texts import RowTexts
 
 _ROWS_AT_ONCE = 20_000
@@ -35,6 +36,8 @@ class FolderSource(Source):
     `TextFiles` and `Metadata` find; other texts come from sub-folders of their names, or from
     the metadata as well.
     """
+
+    named_by_files: ClassVar[bool] = True
 
     kind: Literal["folder"] = "folder"
     path: str = Field(description="A folder, or its URL.")
@@ -165,6 +168,7 @@ def _seen(
     folders = {listing.place(path): None for listing in listings for path in listing.left_out}
     counts = add_up(
         [
+            texts.counts,
             count_folders(place.removeprefix(start) for place in folders),
             count_files(place.removeprefix(start) for place in others if place not in used),
             count_orphans(place.removeprefix(start) for place in orphans),
@@ -201,6 +205,13 @@ def _read_row(row: Mapping[str, Any], columns: Columns) -> Row:
 
 def _nothing_in(listings: list[Listing]) -> str:
     places = ", ".join(listing.root for listing in listings)
-    others = sum(len(listing.paths) for listing in listings)
-    found = f"no images among {others} files there and below"
-    return f"{places}: {found}; looked for {IMAGE_SUFFIXES_TEXT}"
+    others = [path for listing in listings for path in listing.paths]
+    suffixes = Counter(f".{suffix_of(path)}" for path in others if suffix_of(path))
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(5))
+    found = f"no images among {len(others)} files there and below{kinds and f' ({kinds})'}"
+    hint = ""
+    if suffixes[".parquet"] or suffixes[".arrow"]:
+        hint = "; a folder of Parquet files is read by kind: huggingface"
+    elif suffixes[".tar"]:
+        hint = "; a folder of tars is read by kind: webdataset"
+    return f"{places}: {found}; looked for {IMAGE_SUFFIXES_TEXT}{hint}"

@@ -110,7 +110,8 @@ def _list_remote(root: str) -> Listing:
         raise FileNotFoundError("no such folder")
     start = len(folder.rstrip("/")) + 1
     infos = {path[start:]: info for path, info in sorted(found.items())}
-    visible, left_out = [], {}
+    visible = []
+    left_out: dict[str, None] = {}
     for path in infos:
         if folder := _left_out_above(path):
             left_out[folder] = None

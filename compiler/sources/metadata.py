@@ -4,47 +4,42 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
+from ..findings import Counts, add_up, attached
 from ..prompt import is_no_text
-from .base import Columns
+from .base import Columns, Row, Value
 from .captions import CAPTION_NAMES
-from .lines import LineBatch, read_csv, read_json_lines
+from .cells import SEVERAL
 from .listing import Listing
 from .places import name_of
 from .spelling import alike
+from .table import TableSource
 
-_READERS = {"metadata.csv": read_csv, "metadata.jsonl": read_json_lines}
+_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _FILE = "file_name"
 
 
 class Metadata:
     """What the tables of a folder and of the folders in it say of its images, by column.
 
-    A table is called ``metadata.csv`` or ``metadata.jsonl`` and names an image by its path from the
-    table's folder, in the column ``file_name``. The column ``caption`` may also be called ``text``
-    or ``prompt``.
+    A table is called ``metadata.csv``, ``.jsonl`` or ``.parquet`` and names an image by its path
+    from the table's folder, in the column ``file_name``. The column ``caption`` may also be called
+    ``text`` or ``prompt``.
+
+    Raises:
+        SourceError: when a table cannot be read.
     """
 
     def __init__(self, listing: Listing, images: Iterable[str], columns: Sequence[str]) -> None:
-        names = set(images)
-        self._known = {alike(name): name for name in names}
+        self._images = {alike(path): path for path in images}
+        self._images |= {path: path for path in images}
         self._said: dict[str, dict[str, str]] = {column: {} for column in columns}
-        self._used: list[str] = []
-        self._orphans: dict[str, None] = {}
+        self._used: set[str] = set()
+        self._orphans: list[str] = []
+        self.counts: Counts = {}
         for path in _tables(listing):
-            place = listing.place(path)
-            for file, row in _rows(place, columns):
-                self._used.append(place)
-                named = posixpath.normpath(posixpath.join(posixpath.dirname(path), file))
-                image = named if named in names else self._known.get(alike(named))
-                if image is None:
-                    self._orphans[f"{path}: {file}"] = None
-                else:
-                    self._add(image, row)
-
-    def _add(self, image: str, row: Mapping[str, str]) -> None:
-        for column, text in row.items():
-            self._said[column].setdefault(image, text)
+            self._read(listing.place(path), path)
 
     @property
     def columns(self) -> list[str]:
@@ -52,41 +47,54 @@ class Metadata:
         return [column for column, said in self._said.items() if said]
 
     def of(self, image: str, column: str) -> str | None:
-        """What is said of an image; several texts are joined as `lines` does."""
+        """What is said of an image, by its path; several texts are joined by `SEVERAL`."""
         return self._said.get(column, {}).get(image)
 
     def used(self) -> set[str]:
         """The places of the tables."""
-        return set(self._used)
+        return self._used
 
     def orphans(self) -> list[str]:
-        """The rows whose images are not there."""
-        return list(self._orphans)
+        """The rows whose images are not there, or that cannot be read."""
+        return self._orphans
+
+    def _read(self, place: str, path: str) -> None:
+        for row in self._rows(place):
+            if row.error is not None:
+                self._orphans.append(f"row {row.key} in {path}")
+            file = row.values.get(_FILE)
+            if not isinstance(file, str) or is_no_text(file):
+                continue
+            self._used.add(place)
+            named = posixpath.join(posixpath.dirname(path), file.replace("\\", "/"))
+            image = self._find(posixpath.normpath(named))
+            if image is None:
+                self._orphans.append(f"{file} in {path}")
+            else:
+                self._add(image, row.values)
+
+    def _rows(self, place: str) -> Iterator[Row]:
+        aliases = CAPTION_NAMES if "caption" in self._said else ()
+        names = tuple(dict.fromkeys((_FILE, *self._said, *aliases)))
+        source, columns = TableSource(path=place), Columns((), names, optional_texts=names)
+        table = source.scan(columns, Path("/"))
+        self.counts = add_up([self.counts, attached(table)])
+        return source.read(table, columns)
+
+    def _find(self, named: str) -> str | None:
+        return self._images.get(named) or self._images.get(alike(named))
+
+    def _add(self, image: str, values: Mapping[str, Value]) -> None:
+        for column, said in self._said.items():
+            names = CAPTION_NAMES if column == "caption" else (column,)
+            texts = (values.get(name) for name in names)
+            text = next((text for text in texts if not is_no_text(text)), None)
+            if text is not None:
+                joined = SEVERAL.join(text) if isinstance(text, tuple) else str(text)
+                said.setdefault(image, joined)
 
 
 def _tables(listing: Listing) -> list[str]:
-    """The tables, that of the innermost folder first."""
-    found = [path for path in listing.paths if name_of(path).lower() in _READERS]
+    """The paths of the tables, that of the innermost folder first."""
+    found = [path for path in listing.others if name_of(path).lower() in _NAMES]
     return sorted(found, key=lambda path: -path.count("/"))
-
-
-def _rows(place: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The file of each row, and its texts; none of a table that names no files."""
-    aliases = CAPTION_NAMES if "caption" in columns else ()
-    names = tuple(dict.fromkeys((_FILE, *columns, *aliases)))
-    read = _READERS[name_of(place).lower()]
-    for batch in read(place, Columns((), names, optional_texts=names), None):
-        for number, file in enumerate(batch.cells.get(_FILE, ())):
-            if file:
-                yield file.replace("\\", "/"), _texts(batch, number, columns)
-
-
-def _texts(batch: LineBatch, number: int, columns: Sequence[str]) -> dict[str, str]:
-    texts = {}
-    for column in columns:
-        names = CAPTION_NAMES if column == "caption" else (column,)
-        cells = (batch.cells[name][number] for name in names if name in batch.cells)
-        text = next((cell for cell in cells if not is_no_text(cell)), None)
-        if text is not None:
-            texts[column] = text
-    return texts

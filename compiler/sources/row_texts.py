@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..findings import Counts, add_up
 from .captions import TextFiles, Texts
 from .listing import Listing
 from .metadata import Metadata
@@ -50,6 +51,11 @@ class RowTexts:
                 if said is None and name in self._telling:
                     said = self._telling[name].of(path, column)
         return Texts(tuple(places), said)
+
+    @property
+    def counts(self) -> Counts:
+        """What was seen of the tables."""
+        return add_up(table.counts for table in self._tables.values())
 
     def used(self) -> set[str]:
         """The places of everything that was read or may be."""
