@@ -15,8 +15,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "JPEG2000
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
-class MissingPackageError(Exception):
-    """A file is of a format whose package is not installed; the message says how to get it."""
+class FormatError(Exception):
+    """A file of a format that is known cannot be opened; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def open_image(file: BinaryIO) -> Image.Image:
     """Open an encoded image without decoding it, whatever the file is called.
 
     Raises:
-        MissingPackageError: when it is HEIC or JPEG XL, and the package for that is missing.
-        Exception: as Pillow and its plugins do, when it is no image.
+        FormatError: when it is HEIC or JPEG XL, and damaged or the package for it is missing.
+        Exception: as Pillow does, when it is no image.
     """
     try:
         return Image.open(file, formats=FORMATS)
@@ -45,12 +45,15 @@ def open_image(file: BinaryIO) -> Image.Image:
             raise
     try:
         plugin.register()
+        file.seek(0)
+        image = Image.open(file, formats=(plugin.format,))
     except ImportError as error:
-        raise MissingPackageError(
-            f"{plugin.title} needs a package more: pip install 'onepic[{plugin.extra}]'"
-        ) from error
-    file.seek(0)
-    image = Image.open(file, formats=(plugin.format,))
+        advice = f"pip install 'onepic[{plugin.extra}]'"
+        raise FormatError(f"{plugin.title} needs one more package: {advice}") from error
+    except Image.DecompressionBombError:
+        raise
+    except Exception as error:  # each plugin has errors of its own
+        raise FormatError(f"a damaged {plugin.title} file") from error
     if plugin.format == "JXL" and not getattr(image, "jpeg", False):
         # The pixels of JPEG XL come upright; only a JPEG inside is still to be turned.
         image.info.pop("exif", None)

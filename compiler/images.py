@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from .errors import RowError
-from .formats import FORMATS, MissingPackageError, open_image
+from .formats import FORMATS, FormatError, open_image
 from .heads import is_web_page
 
 #: Pixels above which a file is taken for a decompression bomb (Pillow's own limit).
@@ -157,7 +157,7 @@ def _download(url: str) -> bytes:
 def _identify(file: BinaryIO, where: str) -> Image.Image:
     try:
         return open_image(file)
-    except MissingPackageError as error:
+    except FormatError as error:
         raise RowError("decode", f"{where}{error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         pixels = next(iter(re.findall(r"\d+", str(error))), "too many")

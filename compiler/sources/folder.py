@@ -162,7 +162,8 @@ def _seen(
 ) -> Counts:
     """What there was in the folders beside the rows."""
     start = f"{root.rstrip('/')}/"
-    used, orphans = texts.used(), texts.orphans()
+    used = texts.used()
+    orphans = [place for place in texts.orphans() if place not in used]
     used.update(orphans)
     others = {listing.place(path): None for listing in listings for path in listing.others}
     folders = {listing.place(path): None for listing in listings for path in listing.left_out}

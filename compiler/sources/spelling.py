@@ -19,8 +19,8 @@ def alike(name: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
 
 
-def natural(name: str) -> list[str | int]:
+def natural(name: str) -> tuple[list[str | int], str]:
     """What to sort by so that ``page2`` comes before ``page10``."""
     parts: list[str | int] = [*_DIGITS.split(name)]
     parts[1::2] = map(int, parts[1::2])
-    return [*parts, name]
+    return parts, name

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onepic.compiler.errors import RowError
+from onepic.compiler.findings import Finding
 from onepic.compiler.fitting import crop_box, fit_image, panel_box
 from onepic.compiler.layout import Layout
 from onepic.compiler.operations import Operation, Picture, parse_operation
@@ -217,6 +218,18 @@ def test_a_bad_row_leaves_the_others_alone(picture: Any) -> None:
         assert isinstance(result, PreparedRow)
         for name, panel in alone.panels.items():
             assert (result.panels[name] == panel).all()
+
+
+def test_a_row_that_took_the_prompts_default_is_counted(picture: Any) -> None:
+    said, silent = ({"caption": text} for text in ("a cat", "NaN"))
+    rows = [
+        Row(key, {"image": picture(), **text})
+        for key, text in zip("ab", (said, silent), strict=True)
+    ]
+    first, second = prepared(TWO, *rows, prompt="{caption|a photograph}")
+    assert (first.prompt, first.findings) == ("a cat", ())
+    assert second.prompt == "a photograph"
+    assert second.findings == (Finding("default-prompt", "column caption"),)
 
 
 def test_an_operation_sees_all_rows_at_once_and_the_failing_one_is_found(picture: Any) -> None:
