@@ -52,6 +52,10 @@ KINDS: dict[str, Kind] = {
         "no text, so that the prompt's default was taken",
         "give these rows a text; if the default is meant for all, write it without the column",
     ),
+    "several-images": Kind(
+        "several images of a row for one column",
+        "say under `columns` of the source which extension is meant, or remove the others",
+    ),
     "orphan-captions": Kind(
         "texts that belong to no image",
         "name each like its image",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ..errors import RowError
 from ..findings import Finding
@@ -21,8 +21,7 @@ TEXT_SUFFIXES = ("txt", "caption", "json")
 CAPTION_NAMES = ("caption", "text", "prompt")
 
 
-@dataclass(frozen=True)
-class Texts:
+class Texts(NamedTuple):
     """What may say one text of a row: files, of which the first with a text counts, or a table.
 
     `said` is what the folder's table says, which counts after the files.
@@ -39,10 +38,12 @@ class TextFiles:
     text is called exactly so, and no other image is, names that are `alike` will do.
     """
 
-    def __init__(self, listing: Listing, images: Iterable[str]) -> None:
-        names = {name for path in images for name in (path, stem_of(path))}
-        stems = {path: stem_of(path) for path in listing.others if suffix_of(path) in TEXT_SUFFIXES}
-        self._exact = _by_name(listing, {p: stem for p, stem in stems.items() if stem in names})
+    def __init__(self, listing: Listing, images: Sequence[str]) -> None:
+        names = {*images, *map(stem_of, images)}
+        parts = ((path, path.rpartition(".")) for path in listing.others)
+        stems = {path: stem for path, (stem, _, end) in parts if end.lower() in TEXT_SUFFIXES}
+        exact = {path: stem for path, stem in stems.items() if stem in names}
+        self._exact = _by_name(listing, exact)
         others = {path: alike(stem) for path, stem in stems.items() if stem not in names}
         known = set(map(alike, names)) if others else set()
         self._alike = _by_name(listing, {p: stem for p, stem in others.items() if stem in known})

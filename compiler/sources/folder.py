@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
-from ..errors import RowError, SourceError
-from ..findings import EXAMPLES, Count, Counts, Finding, add_up, attach
+from ..errors import SourceError
+from ..findings import add_up, attach
 from ..strict import suggest
-from .base import Columns, Row, Source, Value
-from .captions import Texts, read_texts
-from .cells import content_stamps
+from .base import Columns, Row, Source
+from .folder_rows import FolderRows, read_row
 from .listing import Listing, list_files, list_folders
 from .mapped import check_keys, map_batches
 from .matching import Match, match_folders
-from .passed import count_files, count_folders, count_orphans
-from .places import IMAGE_SUFFIXES_TEXT, file_stamp, is_folder, resolve, suffix_of
+from .passed import count_passed
+from .places import IMAGE_SUFFIXES_TEXT, is_folder, resolve, suffix_of
 from .row_texts import RowTexts
-
-_ROWS_AT_ONCE = 20_000
 
 
 class FolderSource(Source):
@@ -55,19 +51,21 @@ class FolderSource(Source):
         own = {n: list_files(place) for n, place in self._text_folders(root, columns).items()}
         texts = RowTexts(images, own, columns.only_texts)
         columns.check({*columns.images, *images, *texts.columns, "caption"}, root)
+        known = {k: v for listing in images.values() for k, v in listing.stamps.items()}
+        rows = FolderRows(images, texts, columns.only_texts, known | texts.stamps, self.stamp)
         matches = match_folders(images) if folders else _match_each(images["image"])
-        respelt: list[str] = []
-        batches = self._batches(matches, images, own, texts, columns, respelt)
-        table = map_batches(_schema(images, columns.only_texts), batches)
+        table = map_batches(rows.schema, rows.batches(matches))
         if not len(table):
             raise SourceError(_nothing_in(list(images.values())))
         check_keys(table["key"], root)
-        return attach(table, _seen(root, [*images.values(), *own.values()], texts, respelt))
+        listings = [*images.values(), *own.values()]
+        passed = count_passed(root, listings, texts.used(), texts.orphans())
+        return attach(table, add_up([texts.counts, passed]))
 
     def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:
         """Read the texts of a slice; images are handed on as places; see `Source.read`."""
         for row in rows.to_pylist():
-            yield _read_row(row, columns)
+            yield read_row(row, columns)
 
     def _image_folders(self, root: str, columns: Columns) -> dict[str, str]:
         """The sub-folder of each image column; none where the folder is a single one."""
@@ -92,116 +90,10 @@ class FolderSource(Source):
     def _sub_folder(self, root: str, name: str) -> str:
         return resolve(self.columns.get(name, name), root)
 
-    def _batches(
-        self,
-        matches: Iterator[Match],
-        images: Mapping[str, Listing],
-        own: Mapping[str, Listing],
-        texts: RowTexts,
-        columns: Columns,
-        respelt: list[str],
-    ) -> Iterator[pa.RecordBatch]:
-        """The rows; the keys of those whose files are merely `alike` go to `respelt`."""
-        known = {k: v for it in (*images.values(), *own.values()) for k, v in it.stamps.items()}
-        schema = _schema(images, columns.only_texts)
-        while chunk := list(islice(matches, _ROWS_AT_ONCE)):
-            respelt += [match.key for match in chunk if match.respelt]
-            places = {
-                name: [path and listing.place(path) for path in (m.paths[name] for m in chunk)]
-                for name, listing in images.items()
-            }
-            said = {
-                name: [texts.of(name, match.paths) for match in chunk]
-                for name in columns.only_texts
-            }
-            yield pa.record_batch(
-                [
-                    [match.key for match in chunk],
-                    self._stamps(places, said, known),
-                    [match.error for match in chunk],
-                    *places.values(),
-                    *(
-                        cells
-                        for column in said.values()
-                        for cells in ([t.places for t in column], [t.said for t in column])
-                    ),
-                ],
-                schema=schema,
-            )
-
-    def _stamps(
-        self,
-        images: Mapping[str, Sequence[str | None]],
-        texts: Mapping[str, Sequence[Texts]],
-        known: Mapping[str, str],
-    ) -> list[str]:
-        def of(place: str | None) -> str:
-            if place is None:
-                return "missing"
-            stamp = known.get(place) if self.stamp == "stat" else None
-            return stamp or file_stamp(place, self.stamp)
-
-        def of_texts(found: Texts) -> str:
-            stamps = list(map(of, found.places))
-            if found.said is not None:
-                stamps += content_stamps([[found.said]], 1)
-            return "+".join(stamps) or "missing"
-
-        columns = [[f"{name}={of(place)}" for place in column] for name, column in images.items()]
-        columns += [[f"{name}={of_texts(t)}" for t in column] for name, column in texts.items()]
-        return list(map(" ".join, zip(*columns, strict=True)))
-
 
 def _match_each(listing: Listing) -> Iterator[Match]:
     """The rows of a single folder: each image, by its path."""
     return (Match(path, {"image": path}) for path in listing.images)
-
-
-def _seen(
-    root: str, listings: Sequence[Listing], texts: RowTexts, respelt: Sequence[str]
-) -> Counts:
-    """What there was in the folders beside the rows."""
-    start = f"{root.rstrip('/')}/"
-    used = texts.used()
-    orphans = [place for place in texts.orphans() if place not in used]
-    used.update(orphans)
-    others = {listing.place(path): None for listing in listings for path in listing.others}
-    folders = {listing.place(path): None for listing in listings for path in listing.left_out}
-    counts = add_up(
-        [
-            texts.counts,
-            count_folders(place.removeprefix(start) for place in folders),
-            count_files(place.removeprefix(start) for place in others if place not in used),
-            count_orphans(place.removeprefix(start) for place in orphans),
-        ]
-    )
-    if respelt:
-        paired = Finding("paired-names", "images of aligned folders")
-        counts[paired] = Count(len(respelt), tuple(respelt[:EXAMPLES]))
-    return counts
-
-
-def _schema(images: Iterable[str], texts: Iterable[str]) -> pa.Schema:
-    fields = [(name, pa.string()) for name in ("key", "stamp", "error", *(f"@{n}" for n in images))]
-    for name in texts:
-        fields += [(f"@{name}", pa.list_(pa.string())), (f"={name}", pa.string())]
-    return pa.schema(fields)
-
-
-def _read_row(row: Mapping[str, Any], columns: Columns) -> Row:
-    if row["error"]:
-        return Row(row["key"], error=RowError("read", row["error"]))
-    images = {name: row[f"@{name}"] for name in columns.images}
-    values: dict[str, Value] = dict(images)
-    findings: list[Finding] = []
-    try:
-        for name in columns.only_texts:
-            texts = Texts(tuple(row[f"@{name}"]), row[f"={name}"])
-            values[name], found = read_texts(name, texts, images)
-            findings += found
-    except RowError as error:
-        return Row(row["key"], error=error)
-    return Row(row["key"], values, findings=tuple(findings))
 
 
 def _nothing_in(listings: list[Listing]) -> str:

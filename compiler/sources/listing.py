@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..errors import SourceError
-from .passed import is_image, is_left_out
+from .no_data import is_image, is_left_out
 from .places import is_url, name_of, reason_of, stamp_of_info
 
 

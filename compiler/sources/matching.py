@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .listing import Listing
 from .spelling import alike, stem_of
@@ -18,17 +18,12 @@ _ROLE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Match:
-    """A row to be: its key, its images' paths by column, and what is wrong with it.
-
-    `respelt` says that the names of its files are `alike`, but not the same.
-    """
+class Match(NamedTuple):
+    """A row to be: its key, its images' paths by column, and what is wrong with it."""
 
     key: str
     paths: Mapping[str, str | None]
     error: str | None = None
-    respelt: bool = False
 
 
 def match_folders(folders: Mapping[str, Listing]) -> Iterator[Match]:
@@ -40,7 +35,7 @@ def match_folders(folders: Mapping[str, Listing]) -> Iterator[Match]:
     joined, gone = _join_alike(lonely, files, list(folders))
     hints = _hints([stem for stem in lonely if stem not in joined and stem not in gone], files)
     return (
-        _match(stem, joined.get(stem, files[stem]), folders, hints.get(stem, ""), stem in joined)
+        _match(stem, joined.get(stem, files[stem]), folders, hints.get(stem, ""))
         for stem in stems
         if stem not in gone
     )
@@ -94,9 +89,7 @@ def _groups(stems: Sequence[str], key: Callable[[str], str]) -> Iterator[list[st
     return (several for several in groups.values() if len(several) > 1)
 
 
-def _match(
-    key: str, files: Files, listings: Mapping[str, Listing], hint: str, respelt: bool
-) -> Match:
+def _match(key: str, files: Files, listings: Mapping[str, Listing], hint: str) -> Match:
     paths: dict[str, str | None] = {}
     reasons = []
     for name, listing in listings.items():
@@ -110,4 +103,4 @@ def _match(
         elif not found:
             expected = f"{listing.place(key)}.png, or with another suffix of an image"
             reasons.append(f"no file for the column {name!r}; expected {expected}{hint}")
-    return Match(key, paths, "; ".join(reasons) or None, respelt)
+    return Match(key, paths, "; ".join(reasons) or None)

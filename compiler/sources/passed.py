@@ -1,24 +1,14 @@
-"""What a source passes over in a folder: names that are no data, and files of other kinds."""
+"""What a source passed over, counted by suffix, so that nothing is lost without a word."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from ..findings import EXAMPLES, Count, Counts, Finding, add_up
+from .listing import Listing
 from .places import IMAGE_SUFFIXES, name_of, suffix_of
 
-#: Folders in which systems and tools keep copies and what was deleted, in lower case.
-_NO_DATA = frozenset(
-    {
-        *("@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),  # storage boxes
-        *("$recycle.bin", "recycler", "recycled", "system volume information"),  # Windows
-        *("__macosx", "lost+found", "__pycache__"),
-    }
-)
-_IMAGES = frozenset(IMAGE_SUFFIXES)
-#: How OneTrainer calls the mask of an image, and its control.
-_OF_ANOTHER = ("-masklabel", "-condlabel")
 #: Suffixes of pictures that nothing here can read.
 _OTHER_PICTURES = frozenset(
     {
@@ -28,15 +18,26 @@ _OTHER_PICTURES = frozenset(
 )
 
 
-def is_left_out(folder: str) -> bool:
-    """Whether a folder of this name holds no data: hidden, thumbnails, or a bin for the deleted."""
-    return folder.startswith(".") or folder.lower() in _NO_DATA
+def count_passed(
+    root: str, listings: Sequence[Listing], used: Collection[str], orphans: Iterable[str]
+) -> Counts:
+    """What there is in listed folders beside images and the texts at the places `used`.
 
-
-def is_image(path: str) -> bool:
-    """Whether a file is an image by its suffix, and no training tool's mask of another one."""
-    stem, _, suffix = path.rpartition(".")
-    return (suffix in _IMAGES or suffix.lower() in _IMAGES) and not stem.endswith(_OF_ANOTHER)
+    `orphans` are the places of texts that belong to no image. Where they lie below `root`, things
+    are called by their paths from there.
+    """
+    start = f"{root.rstrip('/')}/"
+    lost = {place for place in orphans if place not in used}
+    others = {listing.place(path): None for listing in listings for path in listing.others}
+    folders = {listing.place(path): None for listing in listings for path in listing.left_out}
+    rest = (place for place in others if place not in used and place not in lost)
+    return add_up(
+        [
+            count_folders(place.removeprefix(start) for place in folders),
+            count_files(place.removeprefix(start) for place in rest),
+            _count_orphans(place.removeprefix(start) for place in sorted(lost)),
+        ]
+    )
 
 
 def count_folders(paths: Iterable[str]) -> Counts:
@@ -55,7 +56,7 @@ def count_files(paths: Iterable[str]) -> Counts:
     )
 
 
-def count_orphans(captions: Iterable[str]) -> Counts:
+def _count_orphans(captions: Iterable[str]) -> Counts:
     """Captions that belong to no image, by suffix."""
     return add_up(
         {Finding("orphan-captions", _about(several[0])): _count(several)}
@@ -76,7 +77,7 @@ def _kind_of(path: str) -> str:
 
 def _about(path: str) -> str:
     suffix = suffix_of(path)
-    if suffix in _IMAGES:
+    if suffix in IMAGE_SUFFIXES:
         return "-masklabel and -condlabel of OneTrainer"
     return f".{suffix}" if suffix else "no suffix"
 

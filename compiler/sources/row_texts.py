@@ -20,6 +20,7 @@ class RowTexts:
     def __init__(
         self, images: Mapping[str, Listing], own: Mapping[str, Listing], columns: Sequence[str]
     ) -> None:
+        self._own = list(own.values())
         every = [path for listing in images.values() for path in listing.images]
         others = [column for column in columns if column not in own]
         self._files = {
@@ -41,16 +42,21 @@ class RowTexts:
 
     def of(self, column: str, images: Mapping[str, str | None]) -> Texts:
         """What may say one text of a row, of which `images` are the paths of its images."""
-        places: dict[str, None] = {}
+        places: tuple[str, ...] = ()
         said: str | None = None
         files = self._files.get(column)
         for name, path in images.items():
             if path is not None:
                 if files:
-                    places.update(dict.fromkeys(files[name].of(path)))
+                    places += files[name].of(path)
                 if said is None and name in self._telling:
                     said = self._telling[name].of(path, column)
-        return Texts(tuple(places), said)
+        return Texts(places if len(places) < 2 else tuple(dict.fromkeys(places)), said)
+
+    @property
+    def stamps(self) -> dict[str, str]:
+        """The stamps that came with the listings of texts' own folders, by place."""
+        return {place: stamp for it in self._own for place, stamp in it.stamps.items()}
 
     @property
     def counts(self) -> Counts:

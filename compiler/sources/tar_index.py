@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from ..errors import SourceError
 from ..heads import compressed_with, is_web_page, is_zip
-from .passed import is_left_out
+from .no_data import is_left_out
 from .places import name_of, open_place, reason_of
 from .tar_links import with_data
 

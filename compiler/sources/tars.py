@@ -27,10 +27,10 @@ from .members import (
     name_choices,
     text_choices,
 )
-from .passed import count_files, count_folders
 from .patterns import expand
 from .places import file_stamp, name_of, resolve, short_sha256
 from .tar_index import TAR_NAMES, TarIndex, index_tar
+from .unread import count_unread
 
 Choices = dict[str, tuple[Choice, ...]]
 
@@ -99,12 +99,7 @@ class _Found:
         """Remember the index of one more tar, and where it has the columns."""
         self.columns.update(name for name, column in members.items() if any(column))
         self.extensions.update({extension: None for row in index.rows for extension in row.members})
-        read = {choice.extension for several in choices.values() for choice in several}
-        unread = (
-            f"{row.key}.{ext}" for row in index.rows for ext in row.members if ext not in read
-        )
-        counts = [count_files([*index.others, *unread]), count_folders(index.left_out)]
-        self.counts = add_up([self.counts, *counts])
+        self.counts = add_up([self.counts, count_unread(index, choices)])
 
     def check(self, columns: Columns, choices: Choices, place: str) -> None:
         """Raise a `SourceError` about a column that no row has."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from onepic.compiler.findings import attached
-from onepic.compiler.sources import Columns, FolderSource
+from onepic.compiler.findings import Finding
+from onepic.compiler.sources import FolderSource
 from onepic.compiler.sources.listing import Listing
 from onepic.compiler.sources.matching import match_folders
 
@@ -51,11 +51,10 @@ def test_a_role_in_a_name_is_pointed_out_and_not_guessed():
     assert "nearly" not in found["other"]
 
 
-def test_pairs_that_were_joined_by_names_alike_are_counted(tmp_path: Path):
-    for name in ("before/A.png", "after/a.png", "before/b.png", "after/b.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+def test_pairs_that_were_joined_by_names_alike_are_counted(tmp_path: Path, rows_of):
+    for name in ("before/A.png", "after/a.png", "before/x/b.png", "after/x/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
-    table = FolderSource(path=str(tmp_path)).scan(Columns(("before", "after")), Path("/"))
-    ((finding, count),) = attached(table).items()
-    assert (finding.kind, count.number, count.examples) == ("paired-names", 1, ("A",))
-    assert table["key"].to_pylist() == ["A", "b"]
+    joined, plain = rows_of(FolderSource(path=str(tmp_path)), ("before", "after"))
+    assert (joined.key, joined.findings) == ("A", (Finding("paired-names", "images"),))
+    assert (plain.key, plain.findings) == ("x/b", ())

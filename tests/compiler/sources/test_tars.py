@@ -10,7 +10,7 @@ import fsspec
 import pytest
 
 from onepic.compiler.errors import SourceError
-from onepic.compiler.findings import attached
+from onepic.compiler.findings import Finding, attached
 from onepic.compiler.sources import Columns, WebDatasetSource
 
 
@@ -74,6 +74,17 @@ def test_members_that_no_column_reads_are_counted_by_suffix(make_tar):
         ("passed-over", "no suffix"): ("LICENSE",),
         ("unread-pictures", ".nef"): ("3.x.nef",),
     }
+
+
+def test_of_several_images_for_a_column_it_is_said_which_counts(make_tar):
+    members = {"1.jpg": b"a", "1.png": b"b", "2.jpg": b"a", "2.txt": b"x", "2.caption": b"x"}
+    source = WebDatasetSource(path=str(make_tar("a.tar", members)))
+    columns = Columns(("image",), ("caption",))
+    ((finding, count),) = attached(source.scan(columns, Path("/"))).items()
+    about = "image: KEY.png counts, KEY.jpg does not"
+    assert (finding, count.examples) == (Finding("several-images", about), ("1",))
+    chosen = source.model_copy(update={"columns": {"image": "jpg"}})
+    assert Finding("several-images", about) not in attached(chosen.scan(columns, Path("/")))
 
 
 def test_a_link_that_leads_nowhere_rejects_its_row(tmp_path, rows_of):
