@@ -22,7 +22,12 @@ def is_left_out(folder: str) -> bool:
     return folder.startswith(".") or folder.lower() in _NO_DATA
 
 
+def is_of_another(stem: str) -> bool:
+    """Whether a name without its suffix says that it is a training tool's mask of another image."""
+    return stem.endswith(_OF_ANOTHER)
+
+
 def is_image(path: str) -> bool:
-    """Whether a file is an image by its suffix, and no training tool's mask of another one."""
+    """Whether a file is an image by its suffix, and not `is_of_another`."""
     stem, _, suffix = path.rpartition(".")
     return (suffix in _IMAGES or suffix.lower() in _IMAGES) and not stem.endswith(_OF_ANOTHER)

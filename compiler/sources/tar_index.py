@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from ..errors import SourceError
 from ..heads import compressed_with, is_web_page, is_zip
-from .no_data import is_left_out
+from .no_data import is_left_out, is_of_another
 from .places import name_of, open_place, reason_of
 from .tar_links import with_data
 
@@ -105,7 +105,7 @@ def _group(members: list[tarfile.TarInfo], index: TarIndex) -> list[TarRow]:
         base, dot, extension = name.partition(".")
         if left_out := _left_out(folder):
             index.left_out[left_out] = None
-        elif not dot:
+        elif not dot or is_of_another(base):
             index.others.append(member.name)
         elif base and not member.name.startswith("__"):
             row = rows.setdefault(key := f"{folder}{slash}{base}", TarRow(key))

@@ -7,15 +7,8 @@ from dataclasses import dataclass, field
 
 from ...errors import SourceError
 from ..listing import list_files
-from ..places import (
-    IMAGE_SUFFIXES,
-    IMAGE_SUFFIXES_TEXT,
-    file_stamp,
-    is_folder,
-    open_place,
-    reason_of,
-    suffix_of,
-)
+from ..places import IMAGE_SUFFIXES_TEXT, file_stamp, is_folder, open_place, reason_of
+from ..spelling import stem_of
 
 
 @dataclass(frozen=True)
@@ -42,10 +35,9 @@ class Images:
         """
         listing = list_files(folder)
         found: dict[str, File] = {}
-        for path in listing.paths:
-            if suffix_of(path) in IMAGE_SUFFIXES:
-                place = listing.place(path)
-                found.setdefault(path.rpartition(".")[0], File(place, listing.stamps.get(place)))
+        for path in listing.images:
+            place = listing.place(path)
+            found.setdefault(stem_of(path), File(place, listing.stamps.get(place)))
         return cls(listing.root, found)
 
     def find(self, stems: Sequence[str]) -> File | None:

@@ -131,8 +131,9 @@ def test_what_only_has_the_name_of_a_tar_is_named(content, reason, tmp_path):
         index_tar(str(tmp_path / "a.tar"))
 
 
-def test_copies_that_macs_add_and_names_without_a_suffix_are_no_rows(pack):
+def test_what_systems_and_tools_add_is_no_row(pack):
     members = {"1.png": b"a", "._1.png": b"x", "__MACOSX/1.png": b"x", "./@eaDir/1.png": b"x"}
-    index = index_tar(str(pack({**members, "LICENSE": b"x", "__meta__.txt": b"x"})))
+    others = {"LICENSE": b"x", "1-masklabel.png": b"x"}
+    index = index_tar(str(pack({**members, **others, "__meta__.txt": b"x"})))
     assert [row.key for row in index.rows] == ["1"]
-    assert (index.others, list(index.left_out)) == (["LICENSE"], ["__MACOSX", "@eaDir"])
+    assert (index.others, list(index.left_out)) == ([*others], ["__MACOSX", "@eaDir"])
