@@ -50,7 +50,7 @@ def open_image(file: BinaryIO) -> Image.Image:
     except ImportError as error:
         advice = f"pip install 'onepic[{plugin.extra}]'"
         raise FormatError(f"{plugin.title} needs one more package: {advice}") from error
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise
     except Exception as error:  # each plugin has errors of its own
         raise FormatError(f"a damaged {plugin.title} file") from error

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Number
 
 from .errors import RowError
 
@@ -86,7 +87,7 @@ def is_no_text(value: object) -> bool:
     """
     if isinstance(value, tuple):
         return all(map(is_no_text, value))
-    if value is None or value != value:
+    if value is None or (isinstance(value, Number) and value != value):  # as NaN alone does
         return True
     text = str(value).strip()
     return text in NO_TEXT or not any(map(_is_seen, text))

@@ -146,10 +146,9 @@ def _caption_of(found: object) -> Value:
     """The caption in an image's JSON file, which may also hold anything else."""
     values = [found.get(name) for name in CAPTION_NAMES] if isinstance(found, dict) else []
     for value in values:
-        if isinstance(value, str):
-            return value
-        if isinstance(value, list) and are_texts(value):
-            return tuple(text for text in value if text)
+        text = tuple(filter(None, value)) if isinstance(value, list) and are_texts(value) else value
+        if isinstance(text, str | tuple) and not is_no_text(text):
+            return text
     return None
 
 

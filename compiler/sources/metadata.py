@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..findings import Counts, add_up, attached
+from ..findings import Count, Counts, Finding, add_up, attached
 from ..prompt import is_no_text
 from .base import Columns, Row, Value
 from .captions import CAPTION_NAMES
@@ -31,7 +31,7 @@ class Metadata:
         SourceError: when a table cannot be read.
     """
 
-    def __init__(self, listing: Listing, images: Iterable[str], columns: Sequence[str]) -> None:
+    def __init__(self, listing: Listing, images: Sequence[str], columns: Sequence[str]) -> None:
         self._images = {alike(path): path for path in images}
         self._images |= {path: path for path in images}
         self._said: dict[str, dict[str, str]] = {column: {} for column in columns}
@@ -91,7 +91,10 @@ class Metadata:
             text = next((text for text in texts if not is_no_text(text)), None)
             if text is not None:
                 joined = SEVERAL.join(text) if isinstance(text, tuple) else str(text)
-                said.setdefault(image, joined)
+                if said.setdefault(image, joined) != joined:
+                    about = f"{column}: the first row of metadata tables counts, another does not"
+                    second = {Finding("several-captions", about): Count(1, (image,))}
+                    self.counts = add_up([self.counts, second])
 
 
 def _tables(listing: Listing) -> list[str]:

@@ -74,8 +74,9 @@ def test_both_spellings_of_an_accent_are_one_name(image, text, folder_of, captio
 def test_a_json_file_may_hold_the_caption_or_anything_else(key, folder_of, captions_of):
     files = {"a.png": "", "a.json": json.dumps({"shapes": [], key: "a cat"})}
     others = {"b.png": "", "b.png.json": "[1, 2]", "c.png": "", "c.json": '{"text": {"x": 1}}'}
-    source = folder_of(files | others)
-    assert captions_of(source) == {"a.png": "a cat", "b.png": None, "c.png": None}
+    others |= {"d.png": "", "d.json": '{"caption": "", "text": null, "prompt": "a dog"}'}
+    said = captions_of(folder_of(files | others))
+    assert said == {"a.png": "a cat", "b.png": None, "c.png": None, "d.png": "a dog"}
 
 
 def test_a_json_file_with_several_captions_gives_all_of_them(folder_of, captions_of):

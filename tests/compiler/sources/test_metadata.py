@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from onepic.compiler.errors import SourceError
-from onepic.compiler.findings import Finding, attached
+from onepic.compiler.findings import Count, Finding, attached
 from onepic.compiler.sources import Columns, FolderSource
 
 ROWS = [{"file_name": "a.png", "text": "a cat"}, {"file_name": "sub/b.png", "text": "a dog"}]
@@ -76,6 +76,15 @@ def test_paths_in_the_table_may_be_spelt_in_another_way(name, folder, rows_of):
     (folder / "metadata.csv").write_text(f"file_name,text\n{name},a cat\n")
     row = rows_of(FolderSource(path=str(folder)), **CAPTION)[0]
     assert row.values["caption"] == "a cat"
+
+
+def test_of_several_rows_for_an_image_the_first_counts_and_the_others_are_counted(folder, rows_of):
+    (folder / "metadata.csv").write_text("file_name,text\na.png,x\na.png,y\na.png,x\n")
+    source = FolderSource(path=str(folder))
+    assert rows_of(source, **CAPTION)[0].values["caption"] == "x"
+    found = attached(source.scan(Columns(("image",), ("caption",)), Path("/")))
+    about = "caption: the first row of metadata tables counts, another does not"
+    assert found == {Finding("several-captions", about): Count(1, ("a.png",))}
 
 
 def test_rows_without_an_image_and_tables_without_files_are_counted(folder):
