@@ -70,6 +70,41 @@ KINDS: dict[str, Kind] = {
         "pictures of one row that differ in shape, so that other parts of each are shown",
         "name under `align` which columns show the same scene; the other rows are then rejected",
     ),
+    "caption-reading": Kind(
+        "where texts were found",
+        "NAME.txt beside the image NAME counts first",
+        is_doubt=False,
+    ),
+    "several-captions": Kind(
+        "several texts for one row that differ",
+        "keep the one that is right, or put it first: NAME.txt counts before all others",
+    ),
+    "default-prompt": Kind(
+        "no text, so that the prompt's default was taken",
+        "give these rows a text; if the default is meant for all, write it without the column",
+    ),
+    "several-images": Kind(
+        "several images of a row for one column",
+        "say under `columns` of the source which extension is meant, or remove the others",
+    ),
+    "orphan-captions": Kind(
+        "texts that belong to no image",
+        "name each like its image",
+    ),
+    "paired-names": Kind(
+        "files of one row that are named alike but for case, blanks or the spelling of accents",
+        "if they do not belong together, rename one of them",
+        is_doubt=False,
+    ),
+    "unread-pictures": Kind(
+        "pictures passed over, whose format is not read",
+        "convert them, or move them away",
+    ),
+    "passed-over": Kind(
+        "files that are no data of this recipe, by suffix",
+        "if one should have been read, look at its name and at the recipe's columns",
+        is_doubt=False,
+    ),
 }
 
 

@@ -15,13 +15,13 @@ from PIL import Image
 
 from .errors import RowError
 from .findings import Finding
+from .formats import FORMATS, FormatError, open_image
+from .heads import is_web_page
 from .jpeg import StrangeJpegError, decode_jpeg
 from .rgb import PREMULTIPLIED, to_rgb
 from .value_range import ENOUGH_SPAN, ValueRange, has_few_levels, is_deep
 from .whole import CHECKED, check_whole
 
-#: Pillow also reads formats that start other programs or that no photograph comes in.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "MPO")
 #: Pixels above which a file is taken for a decompression bomb (Pillow's own limit).
 MAX_PIXELS = 178_956_970
 #: Pixels that a side needs at least: one latent cell.
@@ -165,7 +165,9 @@ def _download(url: str) -> bytes:
 
 def _identify(file: BinaryIO, where: str) -> Image.Image:
     try:
-        return Image.open(file, formats=FORMATS)
+        return open_image(file)
+    except FormatError as error:
+        raise RowError("decode", f"{where}{error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         pixels = next(iter(re.findall(r"\d+", str(error))), "too many")
         raise RowError("decode", where + _too_large(f"{pixels} px")) from error
@@ -179,7 +181,7 @@ def _describe(file: BinaryIO) -> str:
     head = file.read(256)
     if not head:
         return "the file is empty"
-    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+    if is_web_page(head):
         return "the file is a web page (often a failed download)"
     if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
         return f"the file is text ({head[:24].decode('ascii')!r})"

@@ -133,8 +133,12 @@ def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> 
     if draft.error is None:
         try:
             check_values(recipe.filters, row.values)
-            seed = seed_of(recipe.seed, row.key, "prompt")
-            draft.prompt = recipe.template.fill(row.values, seed)
+            seed, template = seed_of(recipe.seed, row.key, "prompt"), recipe.template
+            draft.prompt = template.fill(row.values, seed)
+            draft.findings += [
+                Finding("default-prompt", f"column {name}")
+                for name in template.defaulted(row.values)
+            ]
             for column in dict.fromkeys(panel.from_ for panel in recipe.panels.values()):
                 at_least = None if column in whole else (layout.width, layout.height)
                 decoded = draft.images[column] = _decode(recipe, row, column, at_least)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Number
 
 from .errors import RowError
+
+#: What programs write in place of a text that they do not have.
+NO_TEXT = ("NaN", "nan", "NaT", "None", "null", "NULL", "<NA>")
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")
+_BLANK_LETTERS = "\u034f\u115f\u1160\u2800\u3164\ufe0f\uffa0"
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}|]*)(?:\|([^{}]*))?\}|[{}]")
 
@@ -53,6 +60,14 @@ class PromptTemplate:
         """The columns that the template names, in order."""
         return tuple(part for part in self.parts if isinstance(part, PromptField))
 
+    def defaulted(self, values: Mapping[str, object]) -> tuple[str, ...]:
+        """The columns for which a row has no text and the template has a default."""
+        return tuple(
+            field.column
+            for field in self.fields
+            if field.default is not None and is_no_text(values.get(field.column))
+        )
+
     def fill(self, values: Mapping[str, object], seed: int = 0) -> str:
         """The prompt of a row; of a column with several texts, `seed` says which one is taken.
 
@@ -64,17 +79,37 @@ class PromptTemplate:
         ).strip()
 
 
+def is_no_text(value: object) -> bool:
+    """Whether a value says nothing to people.
+
+    That is None, NaN, a text without any character that is seen, what programs write for a missing
+    value (`NO_TEXT`, spelt exactly so), and several texts of which each is one of these.
+    """
+    if isinstance(value, tuple):
+        return all(map(is_no_text, value))
+    if value is None or (isinstance(value, Number) and value != value):  # as NaN alone does
+        return True
+    text = str(value).strip()
+    return text in NO_TEXT or not any(map(_is_seen, text))
+
+
+def _is_seen(character: str) -> bool:
+    return unicodedata.category(character) not in _UNSEEN and character not in _BLANK_LETTERS
+
+
 def _text(field: PromptField, values: Mapping[str, object], seed: int) -> str:
     value = values.get(field.column)
     if isinstance(value, tuple):
-        value = value[seed % len(value)] if value else None
-    text = "" if value is None else " ".join(str(value).split())
-    if text:
-        return text
+        texts = [text for text in value if not is_no_text(text)]
+        value = texts[seed % len(texts)] if texts else None
+    if not is_no_text(value):
+        return " ".join(str(value).split())
     if field.default is None:
+        nothing = value is None or not str(value).strip()
+        found = "is empty" if nothing else f"holds {value!r:.40}, which stands for no text"
         raise RowError(
             "prompt",
-            f"column {field.column!r} is empty; give it a text, "
+            f"column {field.column!r} {found}; give it a text, "
             f"or the recipe's prompt a default: {{{field.column}|...}}",
         )
     return field.default

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 from PIL import Image
@@ -86,6 +86,9 @@ class Source(Strict):
     A source never holds open files or listings: `scan` puts into its table all that `read` needs,
     so that any slice of that table can be read in another process or on another machine.
     """
+
+    #: Whether rows have no other order than that of their files' names.
+    named_by_files: ClassVar[bool] = False
 
     kind: str
     stamp: StampKind = Field(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import combinations, islice
 from math import comb
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from ..errors import RowError, SourceError
+from ..findings import attach, attached
 from .base import Columns, Row, Source, Value
 from .folder import FolderSource
 from .huggingface import HuggingFaceSource
@@ -24,6 +24,7 @@ from .mapped import map_batches
 from .photos import PhotosSource
 from .presets import DreamBenchSource, MagicBrushSource
 from .scenes import ScenesSource
+from .spelling import natural
 from .table import TableSource
 from .tars import WebDatasetSource
 
@@ -78,7 +79,8 @@ class JoiningSource(Source):
         members = self.of.scan(everything, base)
         keys = members["key"].to_pylist()
         joined = self._joined(self._groups(members, keys), keys)
-        return map_batches(self._schema(members.schema), self._batches(members, joined))
+        table = map_batches(self._schema(members.schema), self._batches(members, joined))
+        return attach(table, attached(members))
 
     def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:
         """Read the members of a slice's rows; see `Source.read`."""
@@ -88,7 +90,7 @@ class JoiningSource(Source):
             if error is not None:
                 yield Row(key, error=RowError("read", error))
             else:
-                yield Row.reading(key, partial(_merge, [next(reader) for reader in readers]))
+                yield _merge(key, [next(reader) for reader in readers])
 
     def _members(self, rows: pa.Table, suffix: str, columns: Columns) -> Iterator[tuple[str, Row]]:
         """The members of one suffix, row by row."""
@@ -110,6 +112,9 @@ class JoiningSource(Source):
             names = (_text(row.values.get(self.by)) for row in rows)
         for number, name in enumerate(names):
             groups.setdefault(name, []).append(number)
+        if self.of.named_by_files:
+            for numbers in groups.values():
+                numbers.sort(key=lambda number: natural(keys[number]))
         return groups
 
     def _joined(
@@ -260,14 +265,15 @@ def _union(several: Any, texts: Sequence[str]) -> Columns:
     return replace(every, texts=tuple(dict.fromkeys([*every.texts, *texts])))
 
 
-def _merge(members: Sequence[tuple[str, Row]]) -> dict[str, Value]:
-    """The values of all members, each name with its member's suffix."""
+def _merge(key: str, members: Sequence[tuple[str, Row]]) -> Row:
+    """The row of all members' values, each name with its member's suffix."""
     values: dict[str, Value] = {}
     for suffix, row in members:
         if row.error is not None:
-            raise RowError(row.error.stage, f"{row.key}: {row.error.reason}")
+            error = RowError(row.error.stage, f"{row.key}: {row.error.reason}")
+            return Row(key, error=error)
         values |= {f"{name}{suffix}": value for name, value in row.values.items()}
-    return values
+    return Row(key, values, findings=tuple(found for _, row in members for found in row.findings))
 
 
 def _take(members: pa.Table, numbers: Sequence[int | None]) -> dict[str, pa.Array]:

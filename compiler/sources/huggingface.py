@@ -160,12 +160,15 @@ def _stamp_of_files(dataset: Any) -> str | None:
 
 
 def _name_classes(features: Any, cells: dict[str, Any]) -> dict[str, Any]:
-    """Cells with the names of classes in place of their numbers."""
+    """Cells with the names of classes in place of their numbers; below 0 there is no class."""
     from datasets import ClassLabel
 
+    def name_of_class(feature: Any, number: int | None) -> str | None:
+        return None if number is None or number < 0 else str(feature.int2str(number))
+
     return {
-        name: features[name].int2str(value)
-        if isinstance(features[name], ClassLabel) and value is not None and value >= 0
+        name: name_of_class(features[name], value)
+        if isinstance(features[name], ClassLabel)
         else value
         for name, value in cells.items()
     }

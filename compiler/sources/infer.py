@@ -9,11 +9,12 @@ from typing import Any
 from ..errors import SourceError
 from .huggingface import SAVED_FILES
 from .listing import list_folders
-from .places import is_folder, is_url, resolve, suffix_of
+from .places import is_folder, is_url, name_of, resolve, suffix_of
 from .table import TABLE_SUFFIXES
+from .tar_index import TAR_NAMES
 
-#: What lies beside shards: their indices and descriptions.
-_BESIDE_TARS = ("tar", "json", "idx", "parquet", "txt", "md")
+#: What lies beside shards and parts: their indices and descriptions.
+_BESIDE_DATA = ("json", "idx", "parquet", "txt", "md")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -30,7 +31,7 @@ def infer_source(text: str) -> dict[str, Any]:
     place = resolve(text, Path.cwd())
     if suffix_of(place) in TABLE_SUFFIXES:
         return {"kind": "table", "path": place}
-    if suffix_of(place) == "tar":
+    if TAR_NAMES.fullmatch(name_of(place)) and not is_folder(place):
         return {"kind": "webdataset", "path": place}
     if is_folder(place):
         return {"kind": _kind_of_folder(place), "path": place}
@@ -49,6 +50,8 @@ def _kind_of_folder(place: str) -> str:
     if any(Path(place, file).is_file() for file in SAVED_FILES):
         return "huggingface"
     files = [path for path in Path(place).iterdir() if not path.name.startswith(".")]
-    tars = any(path.suffix == ".tar" for path in files)
-    others = any(path.is_file() and suffix_of(path.name) not in _BESIDE_TARS for path in files)
-    return "webdataset" if tars and not others and not list_folders(place) else "folder"
+    tars = {path for path in files if TAR_NAMES.fullmatch(path.name)}
+    kinds = {suffix_of(path.name) for path in files if path.is_file() and path not in tars}
+    if list_folders(place) or kinds - {*_BESIDE_DATA}:
+        return "folder"
+    return "webdataset" if tars else "huggingface" if "parquet" in kinds else "folder"

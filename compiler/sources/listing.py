@@ -1,22 +1,46 @@
-"""The files below a folder, local or remote, hidden ones left out."""
+"""The files below a folder, local or remote; hidden ones and those that are no data left out."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..errors import SourceError
-from .places import is_url, reason_of, stamp_of_info
+from .no_data import is_image, is_left_out
+from .places import is_url, name_of, reason_of, stamp_of_info
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Files below `root`: sorted relative paths, and for URLs the stamps that came with them."""
+    """Files below `root`: sorted relative paths, and for URLs the stamps that came with them.
+
+    `left_out` are the folders that were not looked into, see `is_left_out`.
+    """
 
     root: str
     paths: list[str]
     stamps: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def images(self) -> list[str]:
+        """The paths of images, see `is_image`."""
+        return self._parted[0]
+
+    @property
+    def others(self) -> list[str]:
+        """The paths of all other files."""
+        return self._parted[1]
+
+    @cached_property
+    def _parted(self) -> tuple[list[str], list[str]]:
+        images: list[str] = []
+        others: list[str] = []
+        for path in self.paths:
+            (images if is_image(path) else others).append(path)
+        return images, others
 
     def place(self, path: str) -> str:
         """The absolute place of one of the paths."""
@@ -33,12 +57,13 @@ def list_files(root: str) -> Listing:
     try:
         if is_url(root):
             return _list_remote(root)
-        paths = sorted(_walk(root, "", frozenset()))
+        left_out: list[str] = []
+        paths = sorted(_walk(root, "", frozenset(), left_out))
     except Exception as error:  # each remote file system has errors of its own
         found = getattr(error, "filename", None) or root
         raise SourceError(f"{found}: {reason_of(error)}; expected a folder of images") from error
     _refuse_unprintable(root, paths)
-    return Listing(root, paths)
+    return Listing(root, paths, left_out=sorted(left_out))
 
 
 def list_folders(root: str) -> list[str]:
@@ -56,10 +81,10 @@ def list_folders(root: str) -> list[str]:
     except Exception:  # the message that asks for the names is about something else
         return []
     names = (name.rpartition("/")[2] for name in found)
-    return sorted(name for name in names if not name.startswith("."))
+    return sorted(name for name in names if not is_left_out(name))
 
 
-def _walk(folder: str, prefix: str, above: frozenset[str]) -> Iterator[str]:
+def _walk(folder: str, prefix: str, above: frozenset[str], left_out: list[str]) -> Iterator[str]:
     real = os.path.realpath(folder)
     if real in above:
         return
@@ -68,7 +93,10 @@ def _walk(folder: str, prefix: str, above: frozenset[str]) -> Iterator[str]:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {real})
+                if is_left_out(entry.name):
+                    left_out.append(prefix + entry.name)
+                    continue
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {real}, left_out)
             else:
                 yield prefix + entry.name
 
@@ -82,9 +110,24 @@ def _list_remote(root: str) -> Listing:
         raise FileNotFoundError("no such folder")
     start = len(folder.rstrip("/")) + 1
     infos = {path[start:]: info for path, info in sorted(found.items())}
-    visible = [path for path in infos if not f"/{path}".count("/.")]
+    visible = []
+    left_out: dict[str, None] = {}
+    for path in infos:
+        if folder := _left_out_above(path):
+            left_out[folder] = None
+        elif not name_of(path).startswith("."):
+            visible.append(path)
     stamps = {f"{root}/{path}": stamp_of_info(infos[path]) for path in visible}
-    return Listing(root, sorted(visible), stamps)
+    return Listing(root, visible, stamps, list(left_out))
+
+
+def _left_out_above(path: str) -> str | None:
+    """The first folder of a path that `is_left_out`."""
+    folders = path.split("/")[:-1]
+    for number, folder in enumerate(folders, 1):
+        if is_left_out(folder):
+            return "/".join(folders[:number])
+    return None
 
 
 def _refuse_unprintable(root: str, paths: list[str]) -> None:

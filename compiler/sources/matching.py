@@ -1,77 +1,106 @@
-"""Which files of folders belong together: those of one relative path without its suffix."""
+"""Which images of aligned folders belong together: those of one path without its suffix."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from .listing import Listing
-from .places import IMAGE_SUFFIXES, suffix_of
+from .spelling import alike, stem_of
 
-#: Key, what is wrong with the row (or None), and the place of each column's file (or None).
-Entry = tuple[str | None, ...]
+#: The paths of one row's images by column, of which each should have one.
+Files = Mapping[str, tuple[str, ...]]
 
-_TEXT_SUFFIXES = ("txt",)
-
-
-def match_single(
-    images: Listing, texts: Mapping[str, Listing], names: tuple[str, ...]
-) -> Iterator[Entry]:
-    """The rows of one folder: each image, with the texts `names` of its stem."""
-    found = _texts_by_name([images], texts, names)
-    for path in images.paths:
-        if suffix_of(path) in IMAGE_SUFFIXES:
-            stem = _stem(path)
-            yield path, None, images.place(path), *(found[name].get(stem) for name in names)
+_ROLE = re.compile(
+    r"[-_. ](input|output|source|target|before|after|original|edited|condition|control|image|mask)$"
+)
 
 
-def match_folders(
-    images: Mapping[str, Listing], texts: Mapping[str, Listing], names: tuple[str, ...]
-) -> Iterator[Entry]:
-    """The rows of aligned folders: each stem that is in any of them, with all its files."""
-    by_stem = {name: _by_stem(listing, IMAGE_SUFFIXES) for name, listing in images.items()}
-    found = _texts_by_name(list(images.values()), texts, names)
-    for stem in sorted(set().union(*by_stem.values())):
-        reasons, places = [], []
-        for name, listing in images.items():
-            paths = by_stem[name].get(stem, ())
-            if len(paths) != 1:
-                reasons.append(_mismatch(name, listing, stem, paths))
-            places.append(listing.place(paths[0]) if len(paths) == 1 else None)
-        reason = "; ".join(reasons) or None
-        yield stem, reason, *places, *(found[name].get(stem) for name in names)
+class Match(NamedTuple):
+    """A row to be: its key, its images' paths by column, and what is wrong with it."""
+
+    key: str
+    paths: Mapping[str, str | None]
+    error: str | None = None
 
 
-def _mismatch(name: str, listing: Listing, stem: str, paths: tuple[str, ...]) -> str:
-    if paths:
-        several = " and ".join(map(listing.place, paths))
-        return f"the column {name!r} has several files of this name, {several}; keep one"
-    suffixes = ", ".join(f".{suffix}" for suffix in IMAGE_SUFFIXES)
-    return f"no file for the column {name!r}; expected {listing.place(stem)} with any of {suffixes}"
+def match_folders(folders: Mapping[str, Listing]) -> Iterator[Match]:
+    """The rows of aligned folders: each stem that is in any of them, with all its images."""
+    by_stem = {name: _by_stem(listing.images) for name, listing in folders.items()}
+    stems = sorted(set().union(*by_stem.values()))
+    files = {s: {n: found[s] for n, found in by_stem.items() if s in found} for s in stems}
+    lonely = [stem for stem in stems if len(files[stem]) < len(folders)]
+    joined, gone = _join_alike(lonely, files, list(folders))
+    hints = _hints([stem for stem in lonely if stem not in joined and stem not in gone], files)
+    return (
+        _match(stem, joined.get(stem, files[stem]), folders, hints.get(stem, ""))
+        for stem in stems
+        if stem not in gone
+    )
 
 
-def _texts_by_name(
-    beside: list[Listing], texts: Mapping[str, Listing], names: tuple[str, ...]
-) -> dict[str, dict[str, str]]:
-    """For each text column, its files by stem: from a folder of its own, or beside the images."""
-    found: dict[str, dict[str, str]] = {}
-    for name in names:
-        own = [texts[name]] if name in texts else beside if name == "caption" else []
-        found[name] = {
-            stem: listing.place(paths[0])
-            for listing in reversed(own)
-            for stem, paths in _by_stem(listing, _TEXT_SUFFIXES).items()
-        }
-    return found
-
-
-def _by_stem(listing: Listing, suffixes: Collection[str]) -> dict[str, tuple[str, ...]]:
+def _by_stem(paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
     files: dict[str, tuple[str, ...]] = {}
-    for path in listing.paths:
-        if suffix_of(path) in suffixes:
-            stem = _stem(path)
-            files[stem] = (*files.get(stem, ()), path)
+    for path in paths:
+        stem = stem_of(path)
+        files[stem] = (*files.get(stem, ()), path)
     return files
 
 
-def _stem(path: str) -> str:
-    return path.rpartition(".")[0]
+def _join_alike(
+    lonely: Sequence[str], files: Mapping[str, Files], columns: Sequence[str]
+) -> tuple[dict[str, Files], set[str]]:
+    """Rows of stems that are alike and together whole, by the first column's; and the other stems.
+
+    Each column must have exactly one file among them: else it is uncertain which belongs to which.
+    """
+    joined: dict[str, Files] = {}
+    gone: set[str] = set()
+    for several in _groups(lonely, alike):
+        together = {
+            column: tuple(path for stem in several for path in files[stem].get(column, ()))
+            for column in columns
+        }
+        if all(len(paths) == 1 for paths in together.values()):
+            key = next(stem for stem in several if columns[0] in files[stem])
+            joined[key] = together
+            gone.update(stem for stem in several if stem != key)
+    return joined, gone
+
+
+def _hints(lonely: Sequence[str], files: Mapping[str, Files]) -> dict[str, str]:
+    """For stems that differ in a word such as ``_input`` at their end: what else is called so."""
+    hints = {}
+    for several in _groups(lonely, lambda stem: _ROLE.sub("", alike(stem))):
+        for stem in several:
+            others = [name for name in several if not files[name].keys() & files[stem].keys()]
+            if others:
+                hints[stem] = f"; {' and '.join(others)} is called nearly so: name them alike"
+    return hints
+
+
+def _groups(stems: Sequence[str], key: Callable[[str], str]) -> Iterator[list[str]]:
+    """The stems that share what `key` makes of them, where they are several."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for stem in stems:
+        groups[key(stem)].append(stem)
+    return (several for several in groups.values() if len(several) > 1)
+
+
+def _match(key: str, files: Files, listings: Mapping[str, Listing], hint: str) -> Match:
+    paths: dict[str, str | None] = {}
+    reasons = []
+    for name, listing in listings.items():
+        found = files.get(name, ())
+        paths[name] = found[0] if len(found) == 1 else None
+        if len(found) > 1:
+            several = " and ".join(map(listing.place, found))
+            reasons.append(
+                f"the column {name!r} has several files of this name, {several}; keep one"
+            )
+        elif not found:
+            expected = f"{listing.place(key)}.png, or with another suffix of an image"
+            reasons.append(f"no file for the column {name!r}; expected {expected}{hint}")
+    return Match(key, paths, "; ".join(reasons) or None)

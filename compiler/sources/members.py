@@ -55,7 +55,17 @@ def text_choices(column: str, options: Mapping[str, str]) -> tuple[Choice, ...]:
     if column in options:
         return (Choice.parse(options[column]),)
     bare = [Choice("txt")] if column == "caption" else []
-    return (*bare, Choice(f"{column.lower()}.txt"), Choice(_JSON, column))
+    name = column.lower()
+    return (*bare, Choice(f"{name}.txt"), Choice(name), Choice(_JSON, column))
+
+
+def name_choices(choices: tuple[Choice, ...]) -> str:
+    """The choices for people, in which two suffixes stand for those of all images."""
+    names = [str(choice) for choice in choices]
+    rare = [name for name in names if name.rpartition(".")[2] in IMAGE_SUFFIXES[2:]]
+    if len(rare) < 2:
+        return ", ".join(names)
+    return f"{', '.join(name for name in names if name not in rare)} or other images"
 
 
 def find_member(row: TarRow, choices: tuple[Choice, ...]) -> Member | None:
@@ -115,7 +125,7 @@ class TarReader:
                 image = name in columns.images
                 values[name] = data if image else _text(data, member.json_key, name, where)
             elif name in columns.images:
-                tried = ", ".join(map(str, choices[name]))
+                tried = name_choices(choices[name])
                 raise RowError("read", f"{where} is missing; expected one of {tried}")
         return values
 

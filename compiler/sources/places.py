@@ -13,7 +13,12 @@ from ..errors import SourceError
 from .base import StampKind
 
 #: Suffixes that are taken for images, lower case, without the dot.
-IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif")
+IMAGE_SUFFIXES = (
+    *("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif", "jfif", "jpe", "apng"),
+    *("mpo", "ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "jpx", "qoi", "heic", "heif", "hif", "jxl"),
+)
+#: The same for messages.
+IMAGE_SUFFIXES_TEXT = ", ".join(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 
 #: What file systems call a file's version: `fsspec` has no common name for it.
 _VERSIONS = (

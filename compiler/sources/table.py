@@ -75,7 +75,8 @@ class TableSource(Source):
 def _check_file(place: str, suffix: str) -> None:
     if suffix not in TABLE_SUFFIXES:
         known = ", ".join(f".{name}" for name in TABLE_SUFFIXES)
-        raise SourceError(f"{place}: not a table by its suffix; expected one of {known}")
+        hint = "a folder of Parquet files is read by kind: huggingface"
+        raise SourceError(f"{place}: not a table by its suffix; expected one of {known}; {hint}")
     try:
         stamp = file_stamp(place, "stat")
     except Exception as error:  # each remote file system has errors of its own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import groupby
@@ -15,11 +15,22 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from ..errors import SourceError
+from ..findings import Counts, add_up, attach
 from .base import Columns, Row, Source, StampKind
 from .mapped import check_keys, constant, map_batches, repeated_key
-from .members import Choice, Member, TarReader, find_member, image_choices, text_choices
+from .members import (
+    Choice,
+    Member,
+    TarReader,
+    find_member,
+    image_choices,
+    name_choices,
+    text_choices,
+)
+from .patterns import expand
 from .places import file_stamp, name_of, resolve, short_sha256
-from .tar_index import TarRow, expand, index_tar
+from .tar_index import TAR_NAMES, TarIndex, index_tar
+from .unread import count_unread
 
 Choices = dict[str, tuple[Choice, ...]]
 
@@ -28,8 +39,10 @@ class WebDatasetSource(Source):
     """Rows of uncompressed tars, whose members share a name up to the first dot.
 
     The column ``image`` is the member with an image's extension, ``caption`` is ``txt`` or the JSON
-    member's key; any other column X is ``X.png`` (or another image), ``X.txt`` or the JSON key X.
-    Where tars repeat keys, the tar's stem stands before each.
+    member's key; any other column X is ``X.png`` (or another image), ``X.txt``, ``X`` or the JSON
+    key X.
+    Where tars repeat keys, the tar's stem stands before each. Members that are links stand for
+    what they lead to.
     """
 
     kind: Literal["webdataset"] = "webdataset"
@@ -43,7 +56,8 @@ class WebDatasetSource(Source):
         place = resolve(self.path, base)
         choices = self._choices(columns)
         found = _Found()
-        batches = _batches(expand(place), choices, self.stamp, found)
+        tars = expand(place, TAR_NAMES, "files ending in .tar")
+        batches = _batches(tars, choices, self.stamp, found)
         table = map_batches(_schema(columns.names), batches)
         if not len(table):
             raise SourceError(f"{place}: the tars hold no files named KEY.EXTENSION")
@@ -51,7 +65,7 @@ class WebDatasetSource(Source):
         if repeated_key(table["key"]) is not None:
             table = _with_tar_names(table)
             check_keys(table["key"], place)
-        return table
+        return attach(table, found.counts)
 
     def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:
         """Read the members of a slice's rows; see `Source.read`."""
@@ -72,11 +86,20 @@ class WebDatasetSource(Source):
 
 
 class _Found:
-    """What the index has met so far: columns of any row, and extensions of any member."""
+    """What the index has met so far: columns, extensions of members, and what nothing reads."""
 
     def __init__(self) -> None:
         self.columns: set[str] = set()
         self.extensions: dict[str, None] = {}
+        self.counts: Counts = {}
+
+    def add(
+        self, index: TarIndex, choices: Choices, members: Mapping[str, list[Member | None]]
+    ) -> None:
+        """Remember the index of one more tar, and where it has the columns."""
+        self.columns.update(name for name, column in members.items() if any(column))
+        self.extensions.update({extension: None for row in index.rows for extension in row.members})
+        self.counts = add_up([self.counts, count_unread(index, choices)])
 
     def check(self, columns: Columns, choices: Choices, place: str) -> None:
         """Raise a `SourceError` about a column that no row has."""
@@ -85,9 +108,12 @@ class _Found:
         except SourceError as error:
             optional = columns.optional_texts
             absent = [n for n in columns.names if n not in self.columns and n not in optional]
-            tried = ", ".join(map(str, choices[absent[0]]))
+            tried = name_choices(choices[absent[0]])
             present = ", ".join(list(self.extensions)[:20])
-            raise SourceError(f"{error}; looked for {tried}; the tars hold {present}") from None
+            raise SourceError(
+                f"{error}; looked for {tried}; the tars hold {present} "
+                "behind the first dot of their names"
+            ) from None
 
 
 def _batches(
@@ -95,12 +121,12 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of one tar after the other; what is met on the way goes into `found`."""
     for number, tar in enumerate(tars):
-        rows = index_tar(tar)
+        index = index_tar(tar)
+        rows = index.rows
         members = {name: [find_member(row, c) for row in rows] for name, c in choices.items()}
-        found.columns.update(name for name, column in members.items() if any(column))
-        found.extensions.update({extension: None for row in rows for extension in row.members})
+        found.add(index, choices, members)
         stamps = _stamps(tar, len(rows), members, how)
-        arrays: list[Any] = [[row.key for row in rows], stamps, [_problem(row) for row in rows]]
+        arrays: list[Any] = [[row.key for row in rows], stamps, [row.problem for row in rows]]
         arrays.append(constant(len(rows), tars, number))
         for column in members.values():
             arrays.append([member and member.offset for member in column])
@@ -137,12 +163,6 @@ def _stamp(reader: TarReader, member: Member | None, how: StampKind) -> str:
     if how == "stat":
         return f"{member.offset}+{member.size}"
     return short_sha256(reader.read(member))
-
-
-def _problem(row: TarRow) -> str | None:
-    if not row.repeated:
-        return None
-    return f"several members are called {row.key}.{row.repeated[0]}; keep one"
 
 
 def _with_tar_names(table: pa.Table) -> pa.Table:

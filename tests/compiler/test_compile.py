@@ -18,6 +18,7 @@ from onepic.compiler.compile import compile_dataset, make_layout
 from onepic.compiler.dataset import open_dataset
 from onepic.compiler.engine import Scheduling
 from onepic.compiler.errors import DatasetError, OutputError, RecipeError, RunError, SourceError
+from onepic.compiler.findings import Count, Finding
 from onepic.compiler.lock import locked
 from onepic.compiler.model import open_model
 
@@ -389,3 +390,19 @@ def test_a_compile_counts_odd_pictures_and_rejects_damaged_ones(
     info = json.loads((bare_project.output / "dataset.json").read_text())
     found = {item["kind"]: (item["count"], item["examples"]) for item in info["findings"]}
     assert found == {"few-levels": (2, ["0", "1"]), "cut-differently": (1, ["2"])}
+
+
+def test_rows_without_a_text_and_what_was_passed_over_are_in_the_summary(bare_project):
+    bare_project.draw(0, 1, 2)
+    pictures = bare_project.root / "pictures"
+    (pictures / "000.caption").write_text("a cat")
+    (pictures / "001.txt").write_text("NaN")
+    (pictures / "notes.md").touch()
+    summary = bare_project.compile(prompt="{caption|a photograph}")
+    assert summary.findings == {
+        Finding("caption-reading", "caption: NAME.caption"): Count(1, ("000.png",)),
+        Finding("default-prompt", "column caption"): Count(2, ("001.png", "002.png")),
+        Finding("passed-over", ".md"): Count(1, ("notes.md",)),
+    }
+    prompts = [sample.prompt for sample in open_dataset(bare_project.output)]
+    assert prompts == ["a cat", "a photograph", "a photograph"]

@@ -233,6 +233,18 @@ def test_a_bad_row_leaves_the_others_alone(picture: Any) -> None:
             assert (result.panels[name] == panel).all()
 
 
+def test_a_row_that_took_the_prompts_default_is_counted(picture: Any) -> None:
+    said, silent = ({"caption": text} for text in ("a cat", "NaN"))
+    rows = [
+        Row(key, {"image": picture(), **text})
+        for key, text in zip("ab", (said, silent), strict=True)
+    ]
+    first, second = prepared(TWO, *rows, prompt="{caption|a photograph}")
+    assert (first.prompt, first.findings) == ("a cat", ())
+    assert second.prompt == "a photograph"
+    assert second.findings == (Finding("default-prompt", "column caption"),)
+
+
 def test_an_operation_sees_all_rows_at_once_and_the_failing_one_is_found(picture: Any) -> None:
     rows = [Row(str(n), {"image": picture(seed=n)}) for n in range(4)]
     rows[2] = Row("2", {"image": Image.new("RGB", (40, 40))})

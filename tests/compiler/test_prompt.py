@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,3 +139,48 @@ def test_no_text_among_several_takes_the_default() -> None:
     assert filled("{caption|nothing}", caption=()) == "nothing"
     with pytest.raises(RowError, match="column 'caption' is empty"):
         filled("{caption}", caption=())
+
+
+NO_TEXTS = [
+    *(
+        None,
+        float("nan"),
+        np.float32("nan"),
+        "NaN",
+        "nan",
+        "None",
+        "null",
+        "NULL",
+        "<NA>",
+        " None\n",
+    ),
+    *("\u200b", "\ufeff\u200b", "\u2060\u00ad", "\u2800", "\u3164", "\x00", ("", "NaN"), ()),
+]
+
+
+@pytest.mark.parametrize("value", NO_TEXTS)
+def test_what_stands_for_no_value_takes_the_default(value: Any) -> None:
+    template = PromptTemplate.parse("{style|} {caption|nothing}")
+    assert template.fill({"caption": value}) == "nothing"
+    assert template.defaulted({"caption": value, "style": "oil"}) == ("caption",)
+
+
+@pytest.mark.parametrize(
+    "value", ["none", "N/A", "-1", -1, 0, "nano", "None of them", "👩\u200d👧"]
+)
+def test_what_people_write_is_a_text(value: Any) -> None:
+    template = PromptTemplate.parse("{caption|nothing}")
+    assert template.fill({"caption": value}) == str(value)
+    assert template.defaulted({"caption": value}) == ()
+
+
+def test_a_field_without_a_default_has_none_to_take() -> None:
+    assert PromptTemplate.parse("{caption}").defaulted({}) == ()
+    with pytest.raises(RowError, match="column 'caption' holds 'NaN', which stands for no text"):
+        filled("{caption}", caption="NaN")
+
+
+def test_of_several_texts_only_those_that_say_something_are_taken() -> None:
+    template = PromptTemplate.parse("{caption|nothing}")
+    taken = {template.fill({"caption": ("a cat", "NaN", "")}, seed) for seed in range(9)}
+    assert taken == {"a cat"}

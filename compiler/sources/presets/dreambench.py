@@ -22,6 +22,8 @@ class DreamBenchSource(Preset):
     With ``kind: groups`` and ``by: subject``, other pictures of the subject are its references.
     """
 
+    named_by_files: ClassVar[bool] = True
+
     kind: Literal["dreambench"] = "dreambench"
 
     layout: ClassVar[str] = (

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from ...errors import SourceError
 from ..listing import list_files
-from ..places import IMAGE_SUFFIXES, file_stamp, is_folder, open_place, reason_of, suffix_of
+from ..places import IMAGE_SUFFIXES_TEXT, file_stamp, is_folder, open_place, reason_of
+from ..spelling import stem_of
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,9 @@ class Images:
         """
         listing = list_files(folder)
         found: dict[str, File] = {}
-        for path in listing.paths:
-            if suffix_of(path) in IMAGE_SUFFIXES:
-                place = listing.place(path)
-                found.setdefault(path.rpartition(".")[0], File(place, listing.stamps.get(place)))
+        for path in listing.images:
+            place = listing.place(path)
+            found.setdefault(stem_of(path), File(place, listing.stamps.get(place)))
         return cls(listing.root, found)
 
     def find(self, stems: Sequence[str]) -> File | None:
@@ -66,7 +66,7 @@ class Item:
         files = {name: images.find(stems[name]) for name, images in folders.items()}
         reasons = [
             f"no file for {name!r}; expected {folders[name].folder}/{stems[name][0]} with any of "
-            + ", ".join(f".{suffix}" for suffix in IMAGE_SUFFIXES)
+            + IMAGE_SUFFIXES_TEXT
             for name, file in files.items()
             if file is None
         ]

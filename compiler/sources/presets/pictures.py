@@ -11,7 +11,8 @@ from PIL import Image
 
 from ...errors import RowError
 from ...fitting import of_one_shape
-from ...images import FORMATS, RGB, Size, load_values
+from ...formats import open_image
+from ...images import RGB, Size, load_values
 from ...mask_choice import read_marks
 from ...mask_files import extent_of, to_mask
 from ...mask_options import ReadMask
@@ -117,7 +118,7 @@ def scale_mask(mask: Image.Image, size: Size, place: str) -> Image.Image:
 
 def _open(place: str) -> Image.Image:
     try:
-        with open_place(place) as file, Image.open(file, formats=FORMATS) as image:
+        with open_place(place) as file, open_image(file) as image:
             return image.copy()
     except Exception as error:  # decoders raise anything on damaged data
         raise RowError("decode", f"{place}: cannot be read: {reason_of(error)}") from error

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from onepic.compiler.errors import SourceError
+from onepic.compiler.findings import Finding, attached
 from onepic.compiler.sources import Columns, GroupsSource, SequencesSource
 
 MEMBERS = {"dog": 4, "mug": 5, "vase": 2}
@@ -141,6 +142,48 @@ def test_sequences_keep_the_order_and_do_not_overlap(subjects, rows_of):
     rows = rows_of(source, ("image.1", "image.2"))
     shown = [[Path(row.values[name]).stem for name in ("image.1", "image.2")] for row in rows]
     assert shown == [["0", "1"], ["2", "3"], ["0", "1"], ["2", "3"], ["0", "1"]]
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    """Pages 1 to 12 of a story, whose names are not padded; the last has another caption file."""
+    (tmp_path / "story").mkdir()
+    for number in range(1, 13):
+        (tmp_path / f"story/page{number}.png").touch()
+    (tmp_path / "story/page12.caption").write_text("the end")
+    return tmp_path
+
+
+def test_files_of_a_sequence_are_counted_as_people_count(pages, rows_of):
+    source = SequencesSource(of={"kind": "folder", "path": str(pages)}, length=12)
+    names = tuple(f"image.{number}" for number in range(1, 13))
+    (row,) = rows_of(source, names)
+    shown = [Path(row.values[name]).stem for name in names]
+    assert shown == [f"page{number}" for number in range(1, 13)]
+
+
+def test_the_last_of_a_group_is_the_one_with_the_greatest_number(pages, rows_of):
+    (row,) = rows_of(groups(pages, references=1, target="last"), NAMES[:2])
+    assert row.key == "story/page12.png+0"
+
+
+def test_rows_of_a_table_keep_its_order(tmp_path, rows_of):
+    lines = ["file,name", *(f"{name}.png,{name}" for name in ("page10", "page2", "page1"))]
+    (tmp_path / "story.csv").write_text("\n".join(lines))
+    table = {"kind": "table", "path": str(tmp_path / "story.csv"), "key": "name"}
+    (row,) = rows_of(SequencesSource(of=table, length=3), ("file.1", "file.2", "file.3"))
+    assert [Path(value).stem for value in row.values.values()] == ["page10", "page2", "page1"]
+
+
+def test_what_was_seen_of_members_is_known_of_their_rows(pages, rows_of):
+    (pages / "story/notes.md").touch()
+    source = SequencesSource(of={"kind": "folder", "path": str(pages)}, length=2)
+    texts = ("caption.1", "caption.2")
+    rows = rows_of(source, ("image.1", "image.2"), texts, optional_texts=texts)
+    found = Finding("caption-reading", "caption: NAME.caption")
+    assert [row.findings for row in rows] == [()] * 5 + [(found,)]
+    columns = Columns(("image.1", "image.2"), texts, texts)
+    assert Finding("passed-over", ".md") in attached(source.scan(columns, Path("/")))
 
 
 def test_sequences_can_overlap(subjects, rows_of):

@@ -43,6 +43,15 @@ def test_images_come_encoded_and_classes_by_name(build, rows_of):
     assert rows[1].values["kind"] == "dog"
 
 
+def test_a_row_without_a_class_has_no_text(rows_of, tmp_path):
+    kind = datasets.ClassLabel(names=["cat", "dog"])
+    features = datasets.Features({"image": datasets.Value("string"), "kind": kind})
+    data = {"image": ["a.png", "b.png", "c.png"], "kind": [-1, 1, None]}
+    datasets.Dataset.from_dict(data, features=features).save_to_disk(tmp_path / "classes")
+    rows = rows_of(HuggingFaceSource(path=str(tmp_path / "classes")), texts=("kind",))
+    assert [row.values["kind"] for row in rows] == [None, "dog", None]
+
+
 def test_a_single_saved_split_is_read_as_well(build, rows_of, tmp_path):
     build()
     assert len(rows_of(HuggingFaceSource(path=str(tmp_path / "saved-single")))) == 3

@@ -3,11 +3,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from onepic.compiler.errors import SourceError
-from onepic.compiler.sources import AnySource, FolderSource, infer_source
+from onepic.compiler.sources import (
+    AnySource,
+    FolderSource,
+    HuggingFaceSource,
+    TableSource,
+    infer_source,
+)
 
 
 def test_the_word_photos_means_the_bundled_photographs():
@@ -22,6 +30,7 @@ def test_the_word_photos_means_the_bundled_photographs():
         ("data.jsonl", "table"),
         ("shards/a-{000..012}.tar", "webdataset"),
         ("shards/*.tar", "webdataset"),
+        ("shards/a.tar.zst", "webdataset"),
         ("someone/flowers-102", "huggingface"),
     ],
 )
@@ -38,6 +47,26 @@ def test_a_folder_is_known_by_what_is_in_it(tmp_path, monkeypatch):
     assert infer_source(str(tmp_path))["kind"] == "folder"
     (tmp_path / "dataset_dict.json").touch()
     assert infer_source(str(tmp_path))["kind"] == "huggingface"
+
+
+def test_a_folder_of_parquet_parts_is_a_dataset(tmp_path, rows_of, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / ".cache")
+    for number in range(3):
+        rows = [{"image": f"/{number}.png", "caption": str(number)}]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"part-{number}.parquet")
+    (tmp_path / "README.md").touch()
+    found = infer_source(str(tmp_path))
+    assert found == {"kind": "huggingface", "path": str(tmp_path)}
+    rows = rows_of(HuggingFaceSource.model_validate(found), texts=("caption",))
+    assert [row.values["caption"] for row in rows] == ["0", "1", "2"]
+    for source in (FolderSource(path=str(tmp_path)), TableSource(path=str(tmp_path))):
+        with pytest.raises(SourceError, match="Parquet files is read by kind: huggingface"):
+            rows_of(source)
+
+
+def test_a_folder_of_compressed_tars_is_one_of_tars(tmp_path):
+    (tmp_path / "a.tar.xz").touch()
+    assert infer_source(str(tmp_path))["kind"] == "webdataset"
 
 
 def test_paths_become_absolute(tmp_path, monkeypatch):

@@ -3,14 +3,15 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import tarfile
 from pathlib import Path
 
 import fsspec
 import pytest
 
 from onepic.compiler.errors import SourceError
+from onepic.compiler.findings import Finding, attached
 from onepic.compiler.sources import Columns, WebDatasetSource
-from onepic.compiler.sources.tar_index import expand
 
 
 def test_members_of_one_name_are_a_row(make_tar, rows_of):
@@ -45,14 +46,56 @@ def test_keys_that_tars_repeat_get_the_tars_name(make_tar, rows_of, tmp_path):
     assert [(row.key, row.values["image"]) for row in rows] == [("a/1", b"a"), ("b/1", b"b")]
 
 
-def test_tars_are_found_by_folder_glob_and_braces(make_tar, tmp_path):
-    tars = [str(make_tar(f"s-{n:03d}.tar", {})) for n in range(3)]
-    assert expand(str(tmp_path)) == tars
-    assert expand(f"{tmp_path}/s-*.tar") == tars
-    assert expand(f"{tmp_path}/s-{{000..002}}.tar") == tars
-    assert expand(f"{tmp_path}/s-00{{2,0}}.tar") == [tars[2], tars[0]]
-    with pytest.raises(SourceError, match="no tars"):
-        expand(f"{tmp_path}/x-*.tar")
+def test_compressed_tars_in_a_folder_are_refused_and_not_passed_over(make_tar, rows_of, tmp_path):
+    make_tar("a.tar", {"1.png": b"a"})
+    for name in ("b.tar.gz", "c.tgz", "d.tar.zst"):
+        (tmp_path / name).write_bytes(gzip.compress(b"x"))
+        with pytest.raises(SourceError, match=rf"{name}: is compressed"):
+            rows_of(WebDatasetSource(path=str(tmp_path)))
+        (tmp_path / name).unlink()
+
+
+def test_images_and_texts_have_more_than_one_name(make_tar, rows_of):
+    members = {"1.jfif": b"a", "1.caption": b"a cat", "2.ppm": b"b", "2.txt": b"first"}
+    tar = make_tar("a.tar", {**members, "2.caption": b"second", "2.style": b"oil"})
+    rows = rows_of(WebDatasetSource(path=str(tar)), texts=("caption", "style"))
+    assert [row.values["image"] for row in rows] == [b"a", b"b"]
+    assert [row.values["caption"] for row in rows] == ["a cat", "first"]
+    assert rows[1].values["style"] == "oil"
+
+
+def test_members_that_no_column_reads_are_counted_by_suffix(make_tar):
+    members = {"1.png": b"a", "1.json": b"{}", "2.png": b"b", "2.json": b"{}", "3.x.nef": b"c"}
+    tar = make_tar("a.tar", {**members, "LICENSE": b"x"})
+    table = WebDatasetSource(path=str(tar)).scan(Columns(("image",)), Path("/"))
+    found = {(of.kind, of.about): count.examples for of, count in attached(table).items()}
+    assert found == {
+        ("passed-over", ".json"): ("1.json", "2.json"),
+        ("passed-over", "no suffix"): ("LICENSE",),
+        ("unread-pictures", ".nef"): ("3.x.nef",),
+    }
+
+
+def test_of_several_images_for_a_column_it_is_said_which_counts(make_tar):
+    members = {"1.jpg": b"a", "1.png": b"b", "2.jpg": b"a", "2.txt": b"x", "2.caption": b"x"}
+    source = WebDatasetSource(path=str(make_tar("a.tar", members)))
+    columns = Columns(("image",), ("caption",))
+    ((finding, count),) = attached(source.scan(columns, Path("/"))).items()
+    about = "image: KEY.png counts, KEY.jpg does not"
+    assert (finding, count.examples) == (Finding("several-images", about), ("1",))
+    chosen = source.model_copy(update={"columns": {"image": "jpg"}})
+    assert Finding("several-images", about) not in attached(chosen.scan(columns, Path("/")))
+
+
+def test_a_link_that_leads_nowhere_rejects_its_row(tmp_path, rows_of):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        link = tarfile.TarInfo("1.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "gone.png"
+        tar.addfile(link)
+        tar.addfile(tarfile.TarInfo("2.png"))
+    bad, good = rows_of(WebDatasetSource(path=str(tmp_path / "a.tar")))
+    assert "1.png is a link to gone.png" in bad.error.reason
+    assert good.error is None
 
 
 def test_a_row_without_its_image_is_rejected_and_without_its_text_is_not(make_tar, rows_of):
