@@ -39,7 +39,47 @@ KINDS: dict[str, Kind] = {
         "if that is not what it means, say so under `masks` in the recipe",
         is_doubt=False,
     ),
+    "default-prompt": Kind(
+        "no text, so that the prompt's default was taken",
+        "give these rows a text; if the default is meant for all, write it without the column",
+    ),
+    "equal-prompts": Kind(
+        "all prompts are equal, though the recipe's prompt names a column",
+        "look at that column of the source, and at the names of the caption files",
+    ),
+    "misaligned": Kind(
+        "aligned images that do not show the same at the same place",
+        "look at these rows: are files paired that do not belong together, or cut differently? "
+        "Columns that need not align are taken out of `align` in the recipe",
+    ),
+    "copied-target": Kind(
+        "a panel of the context that equals the target: there is nothing to learn but copying",
+        "look whether a file was paired with itself, or an operation changes nothing",
+    ),
+    "repeated-target": Kind(
+        "rows that teach the same picture as other rows do",
+        "remove what is there twice or stands for a missing picture; leave them if several rows of "
+        "one picture are meant",
+    ),
+    "flat-panel": Kind(
+        "panels of one colour, or nearly",
+        "look at these files: they may be empty, or hold values of a small part of the range",
+    ),
+    "odd-latents": Kind(
+        "latents of a size that no picture has",
+        "look at these samples with onepic-inspect --image, and at the model's scaling factor",
+    ),
+    "full-mask": Kind(
+        "a mask that leaves no context",
+        "look at the masks of these rows: they may be inverted, or mark everything",
+    ),
 }
+
+
+def kind_of(name: str) -> Kind:
+    """A kind by its name; of one that only a newer version knows, a doubt that says so."""
+    unknown = Kind(name, "this version of onepic does not know this finding; update it")
+    return KINDS.get(name, unknown)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .findings import Finding
 from .fitting import crop_box, fit_image, fit_mask, of_one_shape
 from .images import Decoded, Size, decode_image, decode_mask
 from .layout import Layout
+from .looks import look_at_pairs, look_at_panels
 from .operations import Operation, Picture, failing_one_row
 from .recipe import Panel, Recipe
 from .sources import Row
@@ -249,11 +250,15 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
             draft.error = RowError("mask", reason)
     if draft.error is not None:
         return draft.error
+    panels = {name: np.asarray(picture.image) for name, picture in draft.pictures.items()}
+    targets = _targets(recipe, draft.row.key)
+    draft.findings += look_at_pairs(recipe.align, draft.fitted)
+    draft.findings += look_at_panels(panels, targets)
     return PreparedRow(
         key=draft.row.key,
         prompt=draft.prompt,
-        panels={name: np.asarray(picture.image) for name, picture in draft.pictures.items()},
-        targets=_targets(recipe, draft.row.key),
+        panels=panels,
+        targets=targets,
         narrowed=narrowed,
         original_sizes={
             name: draft.images[panel.from_].original_size for name, panel in recipe.panels.items()

@@ -21,6 +21,7 @@ from .errors import DroppedRowError, RowError
 from .findings import Finding, count_findings
 from .index import Rejection, ShardHeader
 from .layout import Layout, assemble_latents, assemble_pixels, target_mask
+from .looks import look_at_latents
 from .marks import split_marked
 from .panels import PreparedRow, digest_of, noise_seed, prepare_rows
 from .preview import encode_preview
@@ -184,14 +185,13 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
                 elif isinstance(outcome, RowError):
                     rejected.append(_rejection(number, row.key, stamp, outcome))
                 else:
-                    found.append((row.key, outcome.findings))
                     waiting.append(_enqueue(job.layout, queue, number, stamp, outcome))
             while waiting and all(queue.is_ready(d) for d in waiting[0].digests.values()):
-                _write(job, queue, writer, rejected, waiting.popleft())
+                _write(job, queue, writer, rejected, found, waiting.popleft())
             yield Progress(job.number, len(chunk))
         queue.send()
         while waiting:
-            _write(job, queue, writer, rejected, waiting.popleft())
+            _write(job, queue, writer, rejected, found, waiting.popleft())
         embeddings = encoder.prompts(writer.prompts).result() if writer.samples else None
         panels = writer.samples * len(list(job.layout.cells())), queue.distinct
         rejected.sort(key=lambda rejection: rejection.key)
@@ -238,9 +238,13 @@ def _write(
     queue: PanelQueue,
     writer: ShardWriter,
     rejected: list[Rejection],
+    found: list[tuple[str, tuple[Finding, ...]]],
     waiting: _Waiting,
 ) -> None:
-    """Put a sample together from its panels' latents, or reject it where one is not finite."""
+    """Put a sample together from its panels' latents, or reject it where one is not finite.
+
+    What was seen of a sample goes to `found`, with the name of its row.
+    """
     latents = {name: queue.latents(digest) for name, digest in waiting.digests.items()}
     finite = {name: latent for name, latent in latents.items() if latent is not None}
     row = waiting.row
@@ -249,6 +253,7 @@ def _write(
         error = RowError("encode", f"the VAE gives NaN or infinity for: {broken}")
         rejected.append(_rejection(waiting.number, row.key, waiting.stamp, error))
         return
+    found.append((row.key, (*row.findings, *look_at_latents(finite))))
     writer.add(
         Sample(
             key=sample_key(waiting.number),
