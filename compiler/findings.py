@@ -69,6 +69,11 @@ KINDS: dict[str, Kind] = {
         "latents of a size that no picture has",
         "look at these samples with onepic-inspect --image, and at the model's scaling factor",
     ),
+    "unseen-shards": Kind(
+        "shards that were made before anything was counted, and whose images nobody looked at",
+        "compile the recipe into another folder to know what may be wrong",
+        is_doubt=False,
+    ),
     "full-mask": Kind(
         "a mask that leaves no context",
         "look at the masks of these rows: they may be inverted, or mark everything",
@@ -119,6 +124,18 @@ def add_up(parts: Iterable[Counts]) -> dict[Finding, Count]:
     for part in parts:
         for finding, count in part.items():
             _add(counts, finding, count)
+    return counts
+
+
+def found_in_shards(shards: Iterable[tuple[str, Counts | None]]) -> dict[Finding, Count]:
+    """What all shards say, each with its name; those that are too old to say anything are named."""
+    found = list(shards)
+    counts = add_up(counts for _, counts in found if counts is not None)
+    old = tuple(name for name, counts in found if counts is None)
+    if old:
+        counts[Finding("unseen-shards", f"of {len(found)} shards")] = Count(
+            len(old), old[:EXAMPLES]
+        )
     return counts
 
 

@@ -26,7 +26,7 @@ from .files import (
     to_json,
     write_whole,
 )
-from .findings import Counts, add_up, to_data
+from .findings import Counts, add_up, found_in_shards, to_data
 from .index import Rejection, ShardHeader, read_columns, read_header, read_index
 from .info import count
 from .layout import Box
@@ -52,7 +52,8 @@ def finish_dataset(
     remove_surplus(plan)
     labels = [item.label for item in plan.recipe.filters]
     info = info | {"complete": True} | count(_headers(plan), labels)
-    found = add_up([plan.findings, *(header.findings for header in _headers(plan)), _repeats(plan)])
+    shards = ((f"{header.number:05d}", header.findings) for header in _headers(plan))
+    found = add_up([plan.findings, found_in_shards(shards), _repeats(plan)])
     info["findings"] = to_data(found)
     rejected: tuple[Rejection, ...] = ()
     if info["totals"]["rejected"]:

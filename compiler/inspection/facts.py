@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..findings import Counts, add_up, from_data
+from ..findings import Counts, add_up, found_in_shards, from_data
 from ..remarks import Remark, remarks_of
 from ..report import Report, Silent
 from .catalogue import SHAPE, Catalogue
@@ -101,8 +101,7 @@ class Selected:
 class Facts:
     """Everything that is known of a dataset; `problems` are each in a line.
 
-    `remarks` are what may be wrong or should be known, seen while compiling or now; `recorded` is
-    false of a dataset that is older than the first of these.
+    `remarks` are what may be wrong or should be known, seen while compiling or now.
     """
 
     whole: Whole
@@ -110,7 +109,6 @@ class Facts:
     expected: Expectation
     problems: tuple[str, ...]
     remarks: tuple[Remark, ...]
-    recorded: bool
 
 
 def gather_facts(catalogue: Catalogue, selection: Selection, report: Report | None = None) -> Facts:
@@ -127,15 +125,14 @@ def gather_facts(catalogue: Catalogue, selection: Selection, report: Report | No
         expected=expected,
         problems=tuple(problems),
         remarks=remarks_of(_joined(_recorded(catalogue), seen)),
-        recorded=not catalogue.info["complete"] or "findings" in catalogue.info,
     )
 
 
 def _recorded(catalogue: Catalogue) -> Counts:
     """What was found while compiling; of an unfinished dataset, while compiling what is there."""
-    if catalogue.info["complete"]:
-        return from_data(catalogue.info.get("findings", ()))
-    return add_up(header.findings for header in catalogue.headers)
+    if "findings" in catalogue.info:
+        return from_data(catalogue.info["findings"])
+    return found_in_shards((f"{h.number:05d}", h.findings) for h in catalogue.headers)
 
 
 def _joined(recorded: Counts, seen: Counts) -> Counts:

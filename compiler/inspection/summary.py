@@ -36,7 +36,7 @@ def to_lines(facts: Facts) -> Iterator[str]:
     for number, figures in enumerate(channel_rows(facts.selected.channels)):
         pairs = zip(CHANNEL_COLUMNS[1:], figures, strict=True)
         yield f"latent channel {number}: " + ", ".join(f"{name} {text}" for name, text in pairs)
-    yield from finding_lines(facts)
+    yield from remark_lines(facts.remarks)
     yield from problem_lines(facts)
     yield from next_lines(facts)
 
@@ -66,7 +66,7 @@ def to_tables(facts: Facts) -> Iterator[RenderableType]:
         yield Text()
         yield table
     yield Text()
-    for line in finding_lines(facts):
+    for line in remark_lines(facts.remarks):
         text = line.lstrip()
         # Not a mere text, so that what is longer than a line is indented as well.
         indent = (0, 0, 0, len(line) - len(text))
@@ -148,16 +148,6 @@ def channel_rows(channels: Sequence[Channel]) -> Iterator[tuple[str, ...]]:
     for channel in channels:
         figures = (channel.mean, channel.deviation, channel.least, channel.greatest)
         yield tuple("none" if value is None else f"{value:.3f}" for value in figures)
-
-
-def finding_lines(facts: Facts) -> Iterator[str]:
-    """What may be wrong or should be known, and whether it was looked for."""
-    yield from remark_lines(facts.remarks)
-    if not facts.recorded:
-        yield (
-            "note: this dataset was compiled before its images were looked at; what is said of "
-            "them comes from the samples read, and compiling again says the rest"
-        )
 
 
 def problem_lines(facts: Facts) -> Iterator[str]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from onepic.compiler.findings import KINDS
 from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import Facts, gather_facts
 from onepic.compiler.inspection.page import render_page
@@ -52,6 +54,15 @@ def look(make_dataset: Any) -> Any:
         return gather_facts(catalogue, draw_selection(catalogue.samples, 0))
 
     return gather
+
+
+def forget_findings(index: Path) -> None:
+    """Make an index such as those that were written before findings were counted."""
+    table = pq.read_table(index)
+    header = json.loads(table.schema.metadata[b"onepic"])
+    del header["findings"]
+    metadata = {b"onepic": json.dumps(header).encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), index, write_page_checksum=True)
 
 
 def doubts(facts: Facts) -> list[tuple[str, str, int]]:
@@ -183,11 +194,15 @@ def test_more_than_was_counted_while_compiling_is_shown_as_well(look):
     assert {count for kind, _, count in doubts(facts) if kind == "flat-panel"} == {1, 2}
 
 
-def test_of_an_older_dataset_it_is_said_that_images_were_not_looked_at(make_dataset):
-    catalogue = open_catalogue(make_dataset(*map(sample, range(3))))
+def test_of_an_older_dataset_it_is_said_that_nobody_looked_at_its_images(make_dataset):
+    folder = make_dataset(*map(sample, range(5)))
+    forget_findings(folder / "shards/00001.parquet")
+    catalogue = open_catalogue(folder)
     facts = gather_facts(catalogue, draw_selection(catalogue.samples, 0))
-    assert not facts.recorded
-    assert any("compiled before its images were looked at" in line for line in to_lines(facts))
+    assert doubts(facts) == [("unseen-shards", "of 3 shards", 1)]
+    assert not facts.remarks[0].is_doubt
+    assert facts.remarks[0].examples == ("00001",)
+    assert f"note: {KINDS['unseen-shards'].text}" in to_lines(facts)
 
 
 def test_doubts_are_on_the_page_and_their_names_are_text(make_dataset: Any, tmp_path: Path):
@@ -211,4 +226,3 @@ def test_facts_as_json_hold_the_numbers(look):
     (remark,) = facts["remarks"]
     assert (remark["kind"], remark["count"], remark["is_doubt"]) == ("full-mask", 1, True)
     assert remark["examples"] == ["001.png"]
-    assert facts["recorded"] is True
