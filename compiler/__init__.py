@@ -8,6 +8,8 @@ In the order in which data meet the modules:
 - `filters`, `picture_hash`, `hashes`, `alike`, `duplicates`, `marks`: which rows are wanted.
 - `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
 - `images`, `fitting`, `operations`, `panels`: rows become panels.
+- `alignment`, `looks`, `repeats`, `findings`, `remarks`: what is seen that may be wrong, counted,
+  and how it is told.
 - `weights`, `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engine`, `ray_engine`: who runs the shard jobs, and where.

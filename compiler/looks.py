@@ -25,7 +25,10 @@ _Moments = tuple[tuple[float, ...], tuple[float, ...]]
 def look_at_panels(
     panels: Mapping[str, NDArray[np.uint8]], targets: Collection[str]
 ) -> Iterator[Finding]:
-    """What is odd about the panels of a row, uint8 [height, width, 3] by name."""
+    """What is odd about the panels of a row, uint8 [height, width, 3] by name.
+
+    The `targets` need not be among them: when sampling they are not there yet.
+    """
     moments = {name: _moments(pixels) for name, pixels in panels.items()}
     for name, pixels in panels.items():
         levels = _levels(pixels) if max(moments[name][1]) < FEW_LEVELS / 2 else FEW_LEVELS
@@ -33,7 +36,7 @@ def look_at_panels(
             yield Finding("flat-panel", f"panel {name!r}: one colour")
         elif levels < FEW_LEVELS:
             yield Finding("flat-panel", f"panel {name!r}: fewer than {FEW_LEVELS} of 256 levels")
-    for target in targets:
+    for target in (name for name in targets if name in panels):
         for name in panels:
             if (
                 name not in targets

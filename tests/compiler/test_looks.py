@@ -56,6 +56,10 @@ def test_one_other_pixel_is_no_copy():
         assert list(look_at_panels({"before": panel, "after": noise(0)}, ["after"])) == []
 
 
+def test_a_target_that_is_still_to_be_made_is_not_missed():
+    assert list(look_at_panels({"before": noise(0)}, ["after"])) == []
+
+
 def test_two_targets_may_be_equal():
     panels = {"before": noise(0), "one": noise(1), "two": noise(1)}
     assert list(look_at_panels(panels, ["one", "two"])) == []
