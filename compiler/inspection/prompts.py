@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,9 +22,8 @@ def look_at_prompts(catalogue: Catalogue) -> Counts:
 
     Nothing is found where the prompt names no column, or dataset.json has no recipe.
     """
-    template = PromptTemplate.parse(catalogue.info.get("recipe", {}).get("prompt", ""))
-    samples = catalogue.samples
-    if not template.fields:
+    samples, template = catalogue.samples, _template(catalogue.info)
+    if template is None or not template.fields:
         return {}
     columns = ", ".join(f"{{{field.column}}}" for field in template.fields)
     if number := _having(samples, _default_of(template)):
@@ -30,6 +32,14 @@ def look_at_prompts(catalogue: Catalogue) -> Counts:
         return {}
     names = tuple(samples["source"].slice(0, EXAMPLES).to_pylist())
     return {Finding("equal-prompts", columns): Count(samples.num_rows, names)}
+
+
+def _template(info: Mapping[str, Any]) -> PromptTemplate | None:
+    """The recipe's prompt, if dataset.json has one that can be read."""
+    try:
+        return PromptTemplate.parse(info["recipe"]["prompt"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _default_of(template: PromptTemplate) -> str | None:

@@ -28,7 +28,7 @@ class Sight:
     def __init__(self, info: Mapping[str, Any]) -> None:
         """`info` is what dataset.json holds, or as much of it as there is."""
         self._layout = _layout_of(info)
-        self._is_narrowed = info.get("recipe", {}).get("target", {}).get("mask") is not None
+        self._is_narrowed = _is_narrowed(info)
         self._found: list[tuple[str, list[Finding]]] = []
         self._sizes: dict[str, list[tuple[int, float]]] = {}
         self._targets: dict[bytes, list[int]] = {}
@@ -85,6 +85,14 @@ def _layout_of(info: Mapping[str, Any]) -> Layout | None:
         return Layout(rows, width, height, info["model"]["factor"])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _is_narrowed(info: Mapping[str, Any]) -> bool:
+    """Whether a mask leaves only a part of the target panels, as far as dataset.json says."""
+    try:
+        return info["recipe"]["target"]["mask"] is not None
+    except (KeyError, TypeError):
+        return False
 
 
 def _part(values: NDArray[Any], box: Box) -> NDArray[Any]:
