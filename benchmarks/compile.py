@@ -6,7 +6,8 @@
 The panels of the bundled photographs are compiled once in one process and once on Ray, by the real
 command, from its start to its end. Before and after that a bare loop encodes the same panels in the
 same batches with as many threads, as anybody would write it, and twice more with the compiler's
-setting of the memory allocator, which on the CPU makes encoding itself faster.
+setting of the memory allocator, which on the CPU makes encoding itself faster. It is also measured
+what it costs to look for what may be wrong with the panels.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from onepic.compiler import open_dataset
 from onepic.compiler.compile import make_layout
 from onepic.compiler.encoder import Encoder
 from onepic.compiler.errors import RowError
 from onepic.compiler.layout import Layout
+from onepic.compiler.looks import look_at_pairs, look_at_panels
 from onepic.compiler.memory import keep_freed_memory
 from onepic.compiler.model import open_model
 from onepic.compiler.panels import prepare_rows
@@ -92,6 +95,22 @@ def encode_bare(encoder: Encoder, panels: list[NDArray[np.uint8]], size: int) ->
         pixels = batch.to(device, vae.dtype) / 127.5 - 1
         vae.encode(pixels.contiguous(memory_format=torch.channels_last)).latent_dist.mean.cpu()
     return len(panels) / (time.perf_counter() - began)
+
+
+def seconds_of_looking(recipe: Recipe, layout: Layout, rows: int = 64) -> float:
+    """What it costs to look at the panels of a row, and at a pair that must align, in seconds."""
+    some = recipe.source.scan(recipe.columns, Path()).slice(0, rows)
+    prepared = prepare_rows(recipe, layout, list(recipe.source.read(some, recipe.columns)))
+    seconds = []
+    for row in prepared:
+        if isinstance(row, RowError):
+            raise row
+        pair = {name: Image.fromarray(pixels) for name, pixels in row.panels.items()}
+        began = time.perf_counter()
+        list(look_at_panels(row.panels, row.targets))
+        list(look_at_pairs(tuple(pair), pair))
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds))
 
 
 class PeakMemory(threading.Thread):
@@ -200,6 +219,12 @@ def main() -> None:
             f"kept; {1 - run.distinct / run.panels:.0%} of {run.panels} panels saved; "
             f"peak memory {run.memory / 1e9:.2f} GB"
         )
+    looking = seconds_of_looking(recipe, layout)
+    alone = runs["--local"]
+    print(
+        f"looking at the panels of a row and at a pair that must align: {looking * 1e3:.2f} ms, "
+        f"{looking * alone.samples / alone.seconds:.1%} of a compile in one process"
+    )
 
 
 def compile_both_ways(recipe: Recipe, workers: int) -> dict[str, Measured]:

@@ -11,6 +11,8 @@ In the order in which data meet the modules:
 - `images`, `jpeg`, `containers`, `whole`, `value_range`, `rgb`: files become pictures, unless they
   are damaged.
 - `fitting`, `pairs`, `operations`, `panels`: rows become panels.
+- `alignment`, `looks`, `repeats`, `findings`, `remarks`: what is seen that may be wrong, counted,
+  and how it is told.
 - `weights`, `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engine`, `ray_engine`: who runs the shard jobs, and where.

@@ -7,12 +7,14 @@ may be written anew; an edited one is its author's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from .files import CANVASES, REJECTED
+from .findings import from_data
+from .remarks import Remark, count_of, remarks_of
 
 CARD = "README.md"
 _MARK = "\n<!-- Written by onepic. SHA-256 of the text above: {} -->\n"
@@ -50,6 +52,7 @@ def render_card(info: Mapping[str, Any], stages: Mapping[str, int], place: str |
         *_describe_samples(info),
         *_describe_loading(place),
         *_describe_making(info, stages),
+        *_describe_findings(remarks_of(from_data(info.get("findings", ())))),
         "## Recipe\n\n```yaml\n" + yaml.safe_dump(dict(recipe), sort_keys=False) + "```",
         "## Licence\n\nThat of the images it was made from, which onepic cannot know. Name it in "
         "the head of this file.",
@@ -200,6 +203,19 @@ def _describe_making(info: Mapping[str, Any], stages: Mapping[str, int]) -> Iter
             f"- format version {info['format_version']}, fingerprint `{info['fingerprint']}`",
         ]
     )
+
+
+def _describe_findings(remarks: Sequence[Remark]) -> Iterator[str]:
+    """What may be wrong with the data, and how they were understood."""
+    for title, is_doubt in (("What may be wrong", True), ("How the data were understood", False)):
+        if some := [remark for remark in remarks if remark.is_doubt == is_doubt]:
+            yield f"## {title}"
+            yield "\n".join(f"- {remark.text}: {_literal(count_of(remark))}" for remark in some)
+
+
+def _literal(text: str) -> str:
+    """A text that Markdown shows as it is."""
+    return f"`{text.replace('`', chr(39))}`"
 
 
 def _checksum(text: str) -> str:

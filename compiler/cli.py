@@ -13,7 +13,7 @@ from .command import end_on_sigterm, ending, fail
 from .compile import Summary, compile_dataset
 from .dataset import open_dataset
 from .engine import Scheduling
-from .errors import OutputError, RecipeError
+from .errors import OutputError, RecipeError, RunError
 from .files import CANVASES, REJECTED
 from .publishing import Destination, publish_dataset
 from .publishing.hub import make_repository
@@ -21,6 +21,7 @@ from .publishing.hub_folder import parse_address
 from .publishing.summary import summarise
 from .recipe import Recipe, recipe_schema
 from .recipe_file import RECIPE, read_recipe
+from .remarks import doubts_in, remark_lines, remarks_of
 from .report import open_report
 from .sizes import parse_size
 from .sources import infer_source
@@ -50,7 +51,8 @@ Examples:
   onepic-compile --verify hf://datasets/USER/colorization
 
 A run that was stopped goes on where it was when the same command is given again. Exit codes: 0
-done, 1 the run failed, 2 the call or the recipe was wrong, 130 stopped by Ctrl-C.
+done, 1 the run failed, or --strict is given and there are doubts, 2 the call or the recipe was
+wrong, 130 stopped by Ctrl-C.
 """
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -89,6 +91,14 @@ def compile_command(
     local: Annotated[
         bool, typer.Option("--local", help="Work in this process, without Ray.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit with code 1 where something may be wrong with the data. The dataset is "
+            "kept, and --push-to-hub does not publish it.",
+        ),
+    ] = False,
     verify: Annotated[
         str | None,
         typer.Option(help="Check every checksum and count of a dataset, in a folder or at a URL."),
@@ -122,7 +132,8 @@ def compile_command(
                 *(Override.parse(text, RECIPE) for text in set_ or ()),
             ]
             on_hub = _find_destination(output, push_to_hub, private)
-            _compile(recipe, overrides, output, Scheduling(workers, local, ray_address), on_hub)
+            scheduling = Scheduling(workers, local, ray_address)
+            _compile(recipe, overrides, output, scheduling, on_hub, strict)
 
 
 def _flags(
@@ -179,6 +190,7 @@ def _compile(
     output: str | None,
     scheduling: Scheduling,
     on_hub: Destination | None,
+    strict: bool,
 ) -> None:
     recipe = read_recipe(path, overrides)
     end_on_sigterm()
@@ -191,11 +203,13 @@ def _compile(
         scheduling=scheduling,
         report=open_report(),
     )
-    described = _describe(recipe, summary)
+    print("\n".join(_describe(recipe, summary)), flush=True)
+    doubts = doubts_in(remarks_of(summary.findings))
+    if strict and doubts:
+        raise RunError(f"{summary.url or summary.output} is complete, but --strict and {doubts}")
     if on_hub is None or summary.url is not None:
-        print("\n".join([*described, f"next: onepic-train {summary.url or summary.output}"]))
+        print(f"next: onepic-train {summary.url or summary.output}")
         return
-    print("\n".join(described), flush=True)
     published = publish_dataset(summary.output, on_hub, report=open_report())
     print("\n".join(summarise(published)))
 
@@ -239,7 +253,7 @@ def _describe(recipe: Recipe, summary: Summary) -> list[str]:
         lines.append(
             f"prompts: {totals['cut_prompts']} are longer than the text encoders take and were cut"
         )
-    return lines
+    return [*lines, *remark_lines(remarks_of(summary.findings))]
 
 
 def _verify(place: str) -> None:

@@ -105,7 +105,48 @@ KINDS: dict[str, Kind] = {
         "if one should have been read, look at its name and at the recipe's columns",
         is_doubt=False,
     ),
+    "equal-prompts": Kind(
+        "all prompts are equal, though the recipe's prompt names a column",
+        "look at that column of the source, and at the names of the caption files",
+    ),
+    "misaligned": Kind(
+        "aligned images that do not show the same at the same place",
+        "look at these rows: are files paired that do not belong together, or cut differently? "
+        "Columns that need not align are taken out of `align` in the recipe",
+    ),
+    "copied-target": Kind(
+        "a panel of the context that equals the target: there is nothing to learn but copying",
+        "look whether a file was paired with itself, or an operation changes nothing",
+    ),
+    "repeated-target": Kind(
+        "rows that teach the same picture as other rows do",
+        "remove what is there twice or stands for a missing picture; leave them if several rows of "
+        "one picture are meant",
+    ),
+    "flat-panel": Kind(
+        "panels of one colour, or nearly",
+        "look at these files: they may be empty, or hold values of a small part of the range",
+    ),
+    "odd-latents": Kind(
+        "latents of a size that no picture has",
+        "look at these samples with onepic-inspect --image, and at the model's scaling factor",
+    ),
+    "unseen-shards": Kind(
+        "shards that were made before anything was counted, and whose images nobody looked at",
+        "compile the recipe into another folder to know what may be wrong",
+        is_doubt=False,
+    ),
+    "no-context": Kind(
+        "a mask that leaves no context",
+        "look at the masks of these rows: they may be inverted, or mark everything",
+    ),
 }
+
+
+def kind_of(name: str) -> Kind:
+    """A kind by its name; of one that only a newer version knows, a doubt that says so."""
+    unknown = Kind(name, "this version of onepic does not know this finding; update it")
+    return KINDS.get(name, unknown)
 
 
 @dataclass(frozen=True)
@@ -149,6 +190,18 @@ def add_up(parts: Iterable[Counts]) -> dict[Finding, Count]:
     for part in parts:
         for finding, count in part.items():
             _add(counts, finding, count)
+    return counts
+
+
+def found_in_shards(shards: Iterable[tuple[str, Counts | None]]) -> dict[Finding, Count]:
+    """What all shards say, each with its name; those that are too old to say anything are named."""
+    found = list(shards)
+    counts = add_up(counts for _, counts in found if counts is not None)
+    old = tuple(name for name, counts in found if counts is None)
+    if old:
+        counts[Finding("unseen-shards", f"of {len(found)} shards")] = Count(
+            len(old), old[:EXAMPLES]
+        )
     return counts
 
 

@@ -28,13 +28,14 @@ from .files import (
     to_json,
     write_whole,
 )
-from .findings import add_up, to_data
-from .index import Rejection, ShardHeader, read_header, read_index
+from .findings import Counts, add_up, found_in_shards, to_data
+from .index import Rejection, ShardHeader, read_columns, read_header, read_index
 from .info import count
 from .layout import Box
 from .mask_doubts import differing_readings
 from .plan import Plan, remove_surplus
 from .preview import Preview, write_sheet
+from .repeats import COLUMNS, find_repeats
 from .seal import sealed
 
 #: Canvases on the contact sheet.
@@ -54,7 +55,8 @@ def finish_dataset(
     remove_surplus(plan)
     labels = [item.label for item in plan.recipe.filters]
     info = info | {"complete": True} | count(_headers(plan), labels)
-    found = add_up([plan.findings, *(header.findings for header in _headers(plan))])
+    shards = ((f"{header.number:05d}", header.findings) for header in _headers(plan))
+    found = add_up([plan.findings, found_in_shards(shards), _repeats(plan)])
     info["findings"] = to_data({**found, **differing_readings(found)})
     rejected: tuple[Rejection, ...] = ()
     if info["totals"]["rejected"]:
@@ -93,6 +95,12 @@ def _headers(plan: Plan) -> Iterator[ShardHeader]:
         if header is None:
             raise RunError(f"{path} vanished during the run; run again to make it")
         yield header
+
+
+def _repeats(plan: Plan) -> Counts:
+    """The rows whose target is that of other rows, which only the whole dataset shows."""
+    paths = (shard_path(plan.output, number, ".parquet") for number in range(plan.shards))
+    return find_repeats(read_columns(path, COLUMNS)[1] for path in paths)
 
 
 def _previews(plan: Plan, delivery: Delivery | None) -> Iterator[Preview]:

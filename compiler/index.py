@@ -70,7 +70,8 @@ class ShardHeader:
     `panels` counts the cells of all canvases, `distinct_panels` those that were encoded;
     `cut_prompts` those of `prompts` that were longer than the text encoders take. `files` has
     ``tar`` and ``text``, and is empty where no row was compiled. `dropped` are the rows that
-    filters drop, by the filters' labels; `findings` what was seen of the samples.
+    filters drop, by the filters' labels; `findings` what was seen of the samples, None in an index
+    that was made before this was counted.
     """
 
     fingerprint: str
@@ -83,7 +84,7 @@ class ShardHeader:
     files: dict[str, FileRecord]
     rejected: tuple[Rejection, ...]
     dropped: dict[str, tuple[Rejection, ...]] = field(default_factory=dict)
-    findings: Counts = field(default_factory=dict)
+    findings: Counts | None = field(default_factory=dict)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -99,8 +100,10 @@ class ShardHeader:
 
     def to_json(self) -> bytes:
         """The header as it is kept in the Parquet file's metadata."""
-        data = asdict(replace(self, findings={}))
-        return json.dumps(data | {"findings": to_data(self.findings)}, ensure_ascii=False).encode()
+        data = asdict(replace(self, findings=None))
+        if self.findings is not None:
+            data["findings"] = to_data(self.findings)
+        return json.dumps(data, ensure_ascii=False).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> ShardHeader:
@@ -112,7 +115,8 @@ class ShardHeader:
             label: tuple(Rejection(**row) for row in rows)
             for label, rows in data.get("dropped", {}).items()
         }
-        data["findings"] = from_data(data.get("findings", ()))
+        found = data.get("findings")
+        data["findings"] = None if found is None else from_data(found)
         return cls(**data)
 
 

@@ -17,6 +17,7 @@ from .findings import Finding
 from .fitting import crop_box, fit_image, of_one_shape
 from .images import Decoded, Size, decode_image
 from .layout import Layout
+from .looks import look_at_pairs, look_at_panels
 from .mask_files import MaskFile, check_mask_size
 from .narrowed import erase_hidden
 from .operations import Operation, Picture, failing_one_row
@@ -68,7 +69,7 @@ class _Draft:
     prompt: str = ""
     images: dict[str, Decoded] = field(default_factory=dict)
     masks: dict[str, MaskFile] = field(default_factory=dict)
-    fitted: dict[str, Image.Image] = field(default_factory=dict)
+    fitted: dict[tuple[str, bool], Image.Image] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     crops: dict[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -205,13 +206,13 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         draft.error = error
         return
     draft.crops[name] = None if geometry else crop_box(decoded.original_size, size, fit)
-    image = None if geometry else draft.fitted.get(panel.from_)
+    image = None if geometry else draft.fitted.get((panel.from_, nearest))
     if image is None:
         image = fit_image(
             picture.image, size, fit=fit, background=recipe.background, nearest=nearest
         )
     if not geometry:
-        draft.fitted[panel.from_] = image
+        draft.fitted[panel.from_, nearest] = image
     drawn = {
         mask: recipe.drawn_masks[mask].draw(size, _rng(recipe, draft.row, mask))
         for mask in recipe.masks_of(name)
@@ -270,11 +271,16 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
             draft.error = RowError("mask", reason)
     if draft.error is not None:
         return draft.error
+    panels = {name: np.asarray(picture.image) for name, picture in draft.pictures.items()}
+    targets = _targets(recipe, draft.row.key)
+    shown = {column: image for (column, _), image in draft.fitted.items()}
+    draft.findings += look_at_pairs(recipe.align, shown)
+    draft.findings += look_at_panels(panels, targets)
     return PreparedRow(
         key=draft.row.key,
         prompt=draft.prompt,
-        panels={name: np.asarray(picture.image) for name, picture in draft.pictures.items()},
-        targets=_targets(recipe, draft.row.key),
+        panels=panels,
+        targets=targets,
         narrowed=narrowed,
         original_sizes={
             name: draft.images[panel.from_].original_size for name, panel in recipe.panels.items()

@@ -21,6 +21,7 @@ from .errors import DroppedRowError, RowError
 from .findings import Finding, count_findings
 from .index import Rejection, ShardHeader
 from .layout import Layout, assemble_latents, assemble_pixels, target_mask
+from .looks import look_at_latents
 from .marks import split_marked
 from .narrowed import join_latents
 from .panels import PreparedRow, digest_of, noise_seed, prepare_rows
@@ -194,14 +195,13 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
                 elif isinstance(outcome, RowError):
                     rejected.append(_rejection(number, row.key, stamp, outcome))
                 else:
-                    found.append((row.key, outcome.findings))
                     waiting.append(_enqueue(job.layout, queue, number, stamp, outcome))
             while waiting and all(map(queue.is_ready, waiting[0].encoded)):
-                _write(job, queue, writer, rejected, waiting.popleft())
+                _write(job, queue, writer, rejected, found, waiting.popleft())
             yield Progress(job.number, len(chunk))
         queue.send()
         while waiting:
-            _write(job, queue, writer, rejected, waiting.popleft())
+            _write(job, queue, writer, rejected, found, waiting.popleft())
         embeddings = encoder.prompts(writer.prompts).result() if writer.samples else None
         panels = writer.samples * len(list(job.layout.cells())), queue.distinct
         rejected.sort(key=lambda rejection: rejection.key)
@@ -249,22 +249,27 @@ def _write(
     queue: PanelQueue,
     writer: ShardWriter,
     rejected: list[Rejection],
+    found: list[tuple[str, tuple[Finding, ...]]],
     waiting: _Waiting,
 ) -> None:
-    """Put a sample together from its panels' latents, or reject it where one is not finite."""
+    """Put a sample together from its panels' latents, or reject it where one is not finite.
+
+    What was seen of a sample goes to `found`, with the name of its row.
+    """
     row = waiting.row
     try:
         latents = _latents(job.layout, queue, waiting)
     except RowError as error:
         rejected.append(_rejection(waiting.number, row.key, waiting.stamp, error))
         return
+    found.append((row.key, (*row.findings, *look_at_latents(latents))))
     writer.add(
         Sample(
             key=sample_key(waiting.number),
             source=row.key,
             stamp=waiting.stamp,
             prompt=row.prompt,
-            latents=latents,
+            latents=assemble_latents(job.layout, latents),
             mask=target_mask(job.layout, row.targets, row.narrowed),
             preview=waiting.preview,
             metadata=_metadata(job.layout, row),
@@ -272,14 +277,16 @@ def _write(
     )
 
 
-def _latents(layout: Layout, queue: PanelQueue, waiting: _Waiting) -> NDArray[np.float16]:
-    """The latents of a canvas [C, H, W]; a RowError where those of a panel are not finite."""
+def _latents(
+    layout: Layout, queue: PanelQueue, waiting: _Waiting
+) -> dict[str, NDArray[np.float16]]:
+    """The latents of a row's panels, [C, h, w] by name; a RowError where one is not finite."""
     panels = {name: _panel_latents(queue, waiting, name, layout.factor) for name in layout.panels}
     finite = {name: latents for name, latents in panels.items() if latents is not None}
     if len(finite) < len(panels):
         broken = ", ".join(sorted(set(panels) - set(finite)))
         raise RowError("encode", f"the VAE gives NaN or infinity for: {broken}")
-    return assemble_latents(layout, finite)
+    return finite
 
 
 def _panel_latents(

@@ -27,6 +27,8 @@ from ..verify import damage_beside_shards, find_miscounts
 SHAPE = ("channels", "height", "width")
 #: Columns of the indexes that are read; stamps can be long, and nobody looks at them.
 _COLUMNS = [name for name in SCHEMA.names if name != "stamp" and not name.startswith("txt_")]
+#: A column that came later: in the table of an index without it, it is null.
+_GROUP = pa.field("group", pa.string())
 _READERS = 8
 
 
@@ -118,9 +120,12 @@ def _read_shard(
     size = None if sizes is None else sizes[name]
     try:
         path = store.metadata(name, size=size, sha256=checksums.get(name))
-        return read_columns(path, _COLUMNS)
+        header, table = read_columns(path, [*_COLUMNS, _GROUP.name])
     except (DamagedFileError, OSError, pa.ArrowException, ValueError):
         return None
+    if _GROUP.name not in table.column_names:
+        table = table.append_column(_GROUP, pa.nulls(table.num_rows, _GROUP.type))
+    return header, table
 
 
 def _with_shard(header: ShardHeader, table: pa.Table) -> pa.Table:
@@ -129,7 +134,8 @@ def _with_shard(header: ShardHeader, table: pa.Table) -> pa.Table:
 
 
 def _concatenated(tables: Sequence[pa.Table]) -> pa.Table:
-    empty = pa.schema([*(SCHEMA.field(name) for name in _COLUMNS), ("shard", pa.int32())])
+    fields = [*(SCHEMA.field(name) for name in _COLUMNS), _GROUP, ("shard", pa.int32())]
+    empty = pa.schema(fields)
     return pa.concat_tables([empty.empty_table(), *tables])
 
 

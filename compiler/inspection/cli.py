@@ -16,10 +16,11 @@ from rich.text import Text
 from ..command import ending, fail
 from ..errors import OutputError
 from ..files import write_whole
+from ..remarks import doubts_in
 from ..report import open_report
 from ..stores.local import LocalStore
 from .catalogue import Catalogue, open_catalogue
-from .facts import gather_facts
+from .facts import Facts, gather_facts
 from .selection import draw_selection
 from .single import read_one, sample_lines
 from .summary import to_json, to_lines, to_tables
@@ -41,7 +42,7 @@ Examples:
 Counts come from the indexes of all samples; latents and masks from a selection of them, which is
 the same for the same --seed. From a URL no more than these is fetched, or little more. Checksums
 are compared by onepic-compile --verify. Exit codes: 0 done, 1 the dataset has problems, which are
-listed, 2 the call was wrong, 130 stopped by Ctrl-C.
+listed, or --strict is given and there are doubts, 2 the call was wrong, 130 stopped by Ctrl-C.
 """
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -66,25 +67,33 @@ def inspect_command(
         Path | None, typer.Option(help="The PNG of --image.", show_default="DATASET-N.png")
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 1 where there are doubts.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Do what the options say, with errors in one line and the exit codes that `EXAMPLES` names."""
-    if wrong := _what_is_wrong(html, image, output, json_):
+    if wrong := _what_is_wrong(html, image, output, json_, strict):
         fail(COMMAND, wrong, 2)
     with ending(COMMAND, "stopped; nothing was changed", debug):
         catalogue = open_catalogue(dataset)
         if image is not None:
             _show_sample(catalogue, image, output)
         else:
-            _inspect(catalogue, html, samples, seed, json_)
+            facts = _inspect(catalogue, html, samples, seed, json_)
+            doubts = doubts_in(facts.remarks)
+            if strict and doubts:
+                fail(COMMAND, f"{catalogue.name}: --strict and {doubts}", 1)
+            if facts.problems:
+                raise typer.Exit(1)
 
 
 def _what_is_wrong(
-    html: Path | None, image: int | None, output: Path | None, json_: bool
+    html: Path | None, image: int | None, output: Path | None, json_: bool, strict: bool
 ) -> str | None:
     """Why a call cannot be carried out; None where it can."""
-    if image is not None and (html is not None or json_):
-        return "--image shows one sample: give it without --html and --json"
+    if image is not None and (html is not None or json_ or strict):
+        return "--image shows one sample: give it without --html, --json and --strict"
     if output is not None and image is None:
         return "--output names the picture of --image; a page is named by --html"
     return None
@@ -92,7 +101,8 @@ def _what_is_wrong(
 
 def _inspect(
     catalogue: Catalogue, html: Path | None, samples: int, seed: int, as_json: bool
-) -> None:
+) -> Facts:
+    """Print what is known of a dataset, and write its page."""
     selection = draw_selection(catalogue.samples, seed)
     report = open_report()
     facts = gather_facts(catalogue, selection, report)
@@ -108,8 +118,7 @@ def _inspect(
         print("\n".join(to_lines(facts)))
     if html is not None and not as_json:
         print(f"page: {html}")
-    if facts.problems:
-        raise typer.Exit(1)
+    return facts
 
 
 def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None:

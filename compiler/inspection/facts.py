@@ -10,11 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..findings import Counts, add_up, found_in_shards, from_data
+from ..remarks import Remark, remarks_of
 from ..report import Report, Silent
 from .catalogue import SHAPE, Catalogue
 from .expectation import Expectation, expectation_of, judge
+from .prompts import look_at_prompts
 from .samples import StoredSample, Unreadable, read_samples
 from .selection import Selection
+from .sight import Sight
 from .statistics import Channel, LatentTally, Spread, spread_of
 
 _SHARES = np.linspace(0, 1, 21)
@@ -95,21 +99,49 @@ class Selected:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that is known of a dataset; `problems` are each in a line."""
+    """Everything that is known of a dataset; `problems` are each in a line.
+
+    `remarks` are what may be wrong or should be known, seen while compiling or now.
+    """
 
     whole: Whole
     selected: Selected
     expected: Expectation
     problems: tuple[str, ...]
+    remarks: tuple[Remark, ...]
 
 
 def gather_facts(catalogue: Catalogue, selection: Selection, report: Report | None = None) -> Facts:
     """Everything that is known of a dataset, from its indexes and from the samples drawn."""
     expected, disagreements = expectation_of(catalogue.info)
-    selected, problems = _measure(catalogue, selection, report or Silent())
+    sight = Sight(catalogue.info)
+    selected, problems = _measure(catalogue, selection, sight, report or Silent())
     far_off = judge(selected.channels, expected, catalogue.info)
     problems = [*catalogue.problems, *problems, *disagreements, *([far_off] if far_off else [])]
-    return Facts(describe_whole(catalogue), selected, expected, tuple(problems))
+    seen = add_up([sight.counts(), look_at_prompts(catalogue)])
+    return Facts(
+        whole=describe_whole(catalogue),
+        selected=selected,
+        expected=expected,
+        problems=tuple(problems),
+        remarks=remarks_of(_joined(_recorded(catalogue), seen)),
+    )
+
+
+def _recorded(catalogue: Catalogue) -> Counts:
+    """What was found while compiling; of an unfinished dataset, while compiling what is there."""
+    if "findings" in catalogue.info:
+        return from_data(catalogue.info["findings"])
+    return found_in_shards((f"{h.number:05d}", h.findings) for h in catalogue.headers)
+
+
+def _joined(recorded: Counts, seen: Counts) -> Counts:
+    """All findings, but for kinds that are seen in no more samples than are recorded."""
+    known: Counter[str] = Counter()
+    for finding, count in recorded.items():
+        known[finding.kind] += count.number
+    more = {finding: c for finding, c in seen.items() if c.number > known[finding.kind]}
+    return add_up([recorded, more])
 
 
 def describe_whole(catalogue: Catalogue) -> Whole:
@@ -155,7 +187,7 @@ def _prompts(samples: pa.Table, cut: int) -> Prompts:
 
 
 def _measure(
-    catalogue: Catalogue, selection: Selection, report: Report
+    catalogue: Catalogue, selection: Selection, sight: Sight, report: Report
 ) -> tuple[Selected, list[str]]:
     """The selected samples in figures, and what is wrong with them."""
     findings = _Findings()
@@ -174,6 +206,8 @@ def _measure(
                 findings.add(f"the latents have not {channels} channels", sample.number)
             elif not tally.add(sample.latents):
                 findings.add("NaN or infinity in the latents", sample.number)
+            elif sample.mask.any():
+                sight.add(sample)
             _check_mask(sample, findings)
     finally:
         report.end()

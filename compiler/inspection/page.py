@@ -19,6 +19,7 @@ from PIL import Image
 
 from ..errors import DatasetError, ModelError
 from ..preview import encode_preview
+from ..remarks import count_of, doubts_in, printable
 from ..report import Report
 from . import charts
 from .catalogue import Catalogue
@@ -73,7 +74,7 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shortened"] = shortened
+    environment.filters |= {"shortened": shortened, "printable": printable, "counted": count_of}
     style, script = ((_HERE / name).read_text("utf-8") for name in ("page.css", "page.js"))
     return environment.get_template("page.html").render(
         title=title_of(facts.whole),
@@ -84,6 +85,7 @@ def render_page(
         columns=CHANNEL_COLUMNS,
         channels=list(channel_rows(facts.selected.channels)),
         problems=facts.problems[:MOST_PROBLEMS],
+        doubts=doubts_in(facts.remarks),
         charts=list(_charts(facts)),
         chart_size=(charts.WIDTH, charts.HEIGHT),
         shapes=[

@@ -28,8 +28,9 @@ _Numbered = tuple[int, dict[str, Any]]
 class StoredSample:
     """A sample: `latents` are float16 [C, H, W], scaled; `mask` is uint8 [1, H, W], 1 = target.
 
-    `metadata` is its JSON and `preview` its WebP; both are None where they were not asked for,
-    and the preview also where there is none.
+    `group` is what its row belongs to, None where nothing is known of that. `metadata` is its JSON
+    and `preview` its WebP; both are None where they were not asked for, and the preview also where
+    there is none.
     """
 
     number: int
@@ -38,6 +39,7 @@ class StoredSample:
     prompt: str
     latents: NDArray[np.float16]
     mask: NDArray[np.uint8]
+    group: str | None = None
     metadata: dict[str, Any] | None = None
     preview: bytes | None = None
 
@@ -115,7 +117,7 @@ def _sample_of(
     except ValueError as error:
         return Unreadable(number, file, str(error))
     texts = row["key"], row["source"], row["prompt"]
-    return StoredSample(number, *texts, latents, mask, metadata, preview)
+    return StoredSample(number, *texts, latents, mask, row["group"], metadata, preview)
 
 
 def _array(data: bytes, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:

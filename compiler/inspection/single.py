@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import DatasetError, OutputError
+from ..remarks import printable
 from .catalogue import Catalogue
 from .samples import StoredSample, Unreadable, read_samples
 from .statistics import LatentTally
-from .summary import CHANNEL_COLUMNS, channel_rows, printable
+from .summary import CHANNEL_COLUMNS, channel_rows
 
 
 def read_one(catalogue: Catalogue, number: int) -> StoredSample:

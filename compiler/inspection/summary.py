@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ..remarks import doubts_in, printable, remark_lines
 from .facts import Facts, Selected, Shape, Whole
 from .statistics import Channel
 
@@ -35,12 +36,14 @@ def to_lines(facts: Facts) -> Iterator[str]:
     for number, figures in enumerate(channel_rows(facts.selected.channels)):
         pairs = zip(CHANNEL_COLUMNS[1:], figures, strict=True)
         yield f"latent channel {number}: " + ", ".join(f"{name} {text}" for name, text in pairs)
+    yield from remark_lines(facts.remarks)
     yield from problem_lines(facts)
     yield from next_lines(facts)
 
 
 def to_tables(facts: Facts) -> Iterator[RenderableType]:
     """Everything for a terminal, as rich prints it."""
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -63,6 +66,11 @@ def to_tables(facts: Facts) -> Iterator[RenderableType]:
         yield Text()
         yield table
     yield Text()
+    for line in remark_lines(facts.remarks):
+        text = line.lstrip()
+        # Not a mere text, so that what is longer than a line is indented as well.
+        indent = (0, 0, 0, len(line) - len(text))
+        yield Padding(Text(text, style="bold yellow" if text == line else ""), indent)
     style = "bold red" if facts.problems else "green"
     yield from (Text(line, style=style) for line in problem_lines(facts))
     yield from (Text(line) for line in next_lines(facts))
@@ -143,8 +151,8 @@ def channel_rows(channels: Sequence[Channel]) -> Iterator[tuple[str, ...]]:
 
 
 def problem_lines(facts: Facts) -> Iterator[str]:
-    """Each problem, or that there is none."""
-    if not facts.problems:
+    """Each problem, or that there is none and no doubt either."""
+    if not facts.problems and not doubts_in(facts.remarks):
         yield "no problems found in the indexes and the samples read"
     for problem in facts.problems[:_SHOWN_PROBLEMS]:
         yield f"problem: {printable(problem)}"
@@ -163,7 +171,8 @@ def next_lines(facts: Facts) -> Iterator[str]:
         yield f"next: onepic-compile --verify {dataset}"
     else:
         yield f"checksums: onepic-compile --verify {dataset}"
-        yield f"next: onepic-train {dataset}"
+        before = "when the doubts are settled, " if doubts_in(facts.remarks) else ""
+        yield f"next: {before}onepic-train {dataset}"
 
 
 def shape_name(shape: Shape) -> str:
@@ -174,11 +183,6 @@ def shape_name(shape: Shape) -> str:
 def pixels_of(shape: Shape, whole: Whole) -> str:
     """The canvas of a shape in px, width first."""
     return f"{shape.width * whole.factor} x {shape.height * whole.factor} px"
-
-
-def printable(text: str) -> str:
-    """A text in one line, without what a terminal would obey: such characters as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _size(count: int) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from onepic.compiler.card import is_as_written, render_card
 from onepic.compiler.compile import make_layout
+from onepic.compiler.findings import KINDS, Count, Finding, to_data
 from onepic.compiler.info import describe
 from onepic.compiler.model import open_model
 
@@ -61,6 +62,20 @@ def test_the_page_says_what_filters_dropped(bare_project):
     assert "dropped by filters" not in render_card(info_of(bare_project), {}, None)
     info["totals"]["dropped"] = info["filters"]["min_size"] = 7
     assert "- dropped by filters: 7 (min_size 7)" in render_card(info, {}, None)
+
+
+def test_the_page_says_what_may_be_wrong_and_how_the_data_were_read(bare_project):
+    doubt = Finding("flat-panel", "panel `grey`: <b>one colour")
+    found = {doubt: Count(2, ("a.png", "b.png")), Finding("mask-reading", "edit"): Count(9, ())}
+    info = info_of(bare_project)
+    assert "may be wrong" not in render_card(info, {}, None)
+    assert "may be wrong" not in render_card(info | {"findings": []}, {}, None)
+    card = render_card(info | {"findings": to_data(found)}, {}, None)
+    wrong = card.split("## What may be wrong\n\n")[1].split("\n\n")[0]
+    assert wrong == (
+        f"- {KINDS['flat-panel'].text}: `panel 'grey': <b>one colour: 2 (a.png, b.png)`"
+    )
+    assert "## How the data were understood\n\n- how a mask was read: `edit: 9`" in card
 
 
 def test_a_published_card_names_its_repository(bare_project):

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from PIL import Image
 from typer.testing import CliRunner
 
 from onepic.compiler.cli import app
+from onepic.compiler.findings import KINDS
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +83,34 @@ def test_a_run_with_nothing_to_do_says_so(project):
     assert result.exit_code == 0
     assert result.stdout.startswith("nothing to do: 3 shards are up to date\n")
     assert result.stderr == ""
+
+
+def test_doubts_are_told_and_are_errors_only_where_strict(bare_project):
+    bare_project.draw(*range(3))
+    path = bare_project.root / "pictures/001.png"
+    with Image.open(path) as image:
+        image.convert("L").save(path)
+    result = compile_project(bare_project)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    told = lines.index(f"doubt: {KINDS['copied-target'].text}")
+    assert lines[told + 1] == "  panels 'grey' and 'colour': 1 (001.png)"
+    assert lines[told + 2] == f"  what to do: {KINDS['copied-target'].advice}"
+    assert lines[-1] == f"next: onepic-train {bare_project.output}"
+    before = bare_project.files()
+    strict = compile_project(bare_project, "--strict")
+    assert strict.exit_code == 1
+    assert f"onepic-compile: {bare_project.output} is complete, but --strict and" in strict.stderr
+    assert f"1 doubt: {KINDS['copied-target'].text}: 1" in strict.stderr
+    assert "next:" not in strict.stdout
+    assert bare_project.files() == before
+    (found,) = json.loads((bare_project.output / "dataset.json").read_text())["findings"]
+    assert (found["kind"], found["count"], found["examples"]) == ("copied-target", 1, ["001.png"])
+    assert "What may be wrong" in (bare_project.output / "README.md").read_text()
+
+
+def test_strict_changes_nothing_where_there_is_no_doubt(project):
+    assert compile_project(project, "--strict").exit_code == 0
 
 
 def test_rejected_rows_and_cut_prompts_are_mentioned(bare_project):

@@ -9,6 +9,7 @@ from onepic.compiler.findings import (
     attach,
     attached,
     count_findings,
+    found_in_shards,
     from_data,
     to_data,
 )
@@ -51,4 +52,15 @@ def test_an_index_from_before_there_were_findings_has_none():
     assert ShardHeader.from_json(header.to_json()) == header
     data = json.loads(header.to_json())
     del data["findings"]
-    assert ShardHeader.from_json(json.dumps(data).encode()).findings == {}
+    old = ShardHeader.from_json(json.dumps(data).encode())
+    assert old.findings is None
+    assert ShardHeader.from_json(old.to_json()) == old
+
+
+def test_shards_that_are_too_old_to_say_anything_are_named():
+    new = {GREY: Count(4, ("x",))}
+    assert found_in_shards([("00000", new), ("00001", new)]) == add_up([new, new])
+    shards = [("00000", new), *((f"{number:05d}", None) for number in range(1, 6))]
+    assert found_in_shards(shards) == new | {
+        Finding("unseen-shards", "of 6 shards"): Count(5, ("00001", "00002", "00003"))
+    }

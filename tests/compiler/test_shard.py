@@ -20,6 +20,7 @@ from onepic.compiler.dataset import Dataset, DatasetSample
 from onepic.compiler.engine import LocalEncoder
 from onepic.compiler.errors import RunError
 from onepic.compiler.files import shard_path
+from onepic.compiler.findings import Count, Finding
 from onepic.compiler.index import ShardHeader, read_index
 from onepic.compiler.lock import locked
 from onepic.compiler.model import open_model
@@ -168,6 +169,30 @@ def test_equal_panels_are_encoded_once(bare_project, encoder, picture):
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(grey[..., :8], grey[..., 8:])
     assert not np.array_equal(first[..., :8], first[..., 8:])
+
+
+def test_what_is_odd_about_a_row_is_counted_if_it_is_compiled(project, encoder, picture):
+    picture(seed=0).convert("L").save(project.root / "pictures/000.png")
+    Image.new("RGB", (64, 48), "red").save(project.root / "pictures/003.png")
+    found = make_shard(project, encoder).findings
+    assert found == {
+        Finding("copied-target", "panels 'grey' and 'colour'"): Count(1, ("000.png",)),
+        Finding("flat-panel", "panel 'grey': one colour"): Count(1, ("003.png",)),
+        Finding("flat-panel", "panel 'colour': one colour"): Count(1, ("003.png",)),
+    }
+    overflowing = Encoder(encoder, overflowing=lambda panel: (panel == panel[0, 0]).all())
+    assert [
+        count.examples for count in make_shard(project, overflowing, "b").findings.values()
+    ] == [("000.png",)]
+
+
+def test_latents_that_no_picture_has_are_counted(project, encoder):
+    class Unscaled(Encoder):
+        def encode(self, pixels: NDArray[np.uint8], seeds: Sequence[int]) -> list[Latents | None]:
+            return [x if x is None else x * np.float16(20) for x in super().encode(pixels, seeds)]
+
+    found = make_shard(project, Unscaled(encoder)).findings
+    assert found[Finding("odd-latents", "panel 'colour'")].number == 6
 
 
 def test_equal_panels_of_different_batches_are_encoded_once(project, encoder):

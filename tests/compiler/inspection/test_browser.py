@@ -42,13 +42,13 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of four samples, of two shapes, one of them with a hostile prompt."""
+    """A page of four samples, of two shapes, one with a hostile prompt, two with one target."""
     folder = tmp_path_factory.mktemp("page")
     samples = [
         sample(0, prompt="a red ball"),
         sample(1, prompt="a Red cube", latents=latents(1, (4, 8, 8))),
         sample(2, prompt=HOSTILE, source="'\"><b>"),
-        sample(3, prompt="a blue ball " + "x" * 10_000),
+        sample(3, prompt="a blue ball " + "x" * 10_000, latents=latents(2)),
     ]
     write_dataset(folder, *samples, rejected=[reject(9, reason=HOSTILE)])
     catalogue = open_catalogue(folder)
@@ -120,6 +120,8 @@ def test_texts_of_a_dataset_are_shown_and_not_run(opened):
     assert " ".join(HOSTILE.split()) in prompts
     assert page.tab.title().endswith("4 samples of colorization")
     assert page.tab.locator("bdi.searched").nth(2).inner_text() == "'\"><b>"
+    doubt = page.tab.get_by_label("Doubts and notes").locator("bdi").inner_text()
+    assert doubt == "equal latents and masks: 2 ('\"><b>, 003.png)"
     assert HOSTILE in page.tab.locator(".rejected td").nth(2).inner_text()
 
 

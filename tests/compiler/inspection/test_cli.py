@@ -57,7 +57,7 @@ def test_help_has_examples_and_every_option():
     result = onepic_inspect("--help")
     assert result.exit_code == 0
     assert "onepic-inspect data/colorization --html colorization.html" in result.output
-    for option in ("--html", "--samples", "--seed", "--image", "--output", "--json"):
+    for option in ("--html", "--samples", "--seed", "--image", "--output", "--json", "--strict"):
         assert option in result.output
 
 
@@ -110,6 +110,29 @@ def test_latents_without_their_scaling_factor_are_told(make_dataset):
     assert "as if never multiplied by the scaling factor, 0.13025" in result.stdout
 
 
+def test_doubts_are_told_and_are_errors_only_where_strict(make_dataset):
+    twice = [sample(number, latents=latents(7)) for number in range(2)]
+    folder = make_dataset(*twice, sample(2), sample(3, source="\x1b[2J"), sample(4), findings=[])
+    result = onepic_inspect(folder)
+    assert result.exit_code == 0
+    assert "no problems found" not in result.stdout
+    lines = result.stdout.splitlines()
+    told = lines.index("doubt: rows that teach the same picture as other rows do")
+    assert lines[told + 1] == "  equal latents and masks: 2 (000.png, 001.png)"
+    assert lines[told + 2].startswith("  what to do: remove what is there twice")
+    assert lines[-1] == f"next: when the doubts are settled, onepic-train {folder}"
+    strict = onepic_inspect(folder, "--strict")
+    assert strict.exit_code == 1
+    assert strict.stdout == result.stdout
+    assert f"onepic-inspect: {folder}: --strict and 2 doubts: rows that teach" in strict.stderr
+
+
+def test_strict_changes_nothing_where_there_is_no_doubt(folder):
+    strict = onepic_inspect(folder, "--strict")
+    assert strict.exit_code == 0
+    assert strict.stdout == onepic_inspect(folder).stdout
+
+
 def test_json_has_the_same_facts(folder):
     (folder / "shards/00001.tar").unlink()
     result = onepic_inspect(folder, "--json")
@@ -147,6 +170,7 @@ def test_control_characters_do_not_reach_the_terminal(make_dataset):
         (["gopher://it"], "gopher://it: gopher:// is not known; expected a local folder or a URL"),
         (["d", "--image", "1", "--html", "p.html"], "--image shows one sample"),
         (["d", "--image", "1", "--json"], "--image shows one sample"),
+        (["d", "--image", "1", "--strict"], "--image shows one sample"),
         (["d", "--output", "p.png"], "--output names the picture of --image"),
     ],
 )
@@ -201,6 +225,16 @@ class TestOneSample:
 
 
 class TestTerminal:
+    @pytest.mark.parametrize("columns", [40, 100])
+    def test_doubts_fit_into_it(self, make_dataset, columns):
+        twice = [sample(number, latents=latents(7)) for number in range(3)]
+        code, text = on_a_terminal(columns, make_dataset(*twice))
+        assert code == 0
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+        told = plain[plain.index("doubt:") : plain.index("checksums:")]
+        assert all(len(line) <= columns for line in told.splitlines())
+        assert "  equal latents and masks: 3" in told
+
     @pytest.mark.parametrize("columns", [40, 100])
     def test_tables_fit_into_it(self, folder, columns):
         code, text = on_a_terminal(columns, folder)
