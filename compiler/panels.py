@@ -19,6 +19,7 @@ from .images import Decoded, Size, decode_image, decode_mask
 from .layout import Layout
 from .operations import Operation, Picture, failing_one_row
 from .recipe import Panel, Recipe
+from .sharing import Origin
 from .sources import Row
 
 
@@ -30,7 +31,8 @@ class PreparedRow:
     `narrowed` is bool [height, width], the part of the target panel that is
     learned, or None for all of it. `original_sizes` (width, height) and
     `crops` (left, top, right, bottom) are in px of the row's images, by panel; a crop is None
-    where an operation changed the geometry before. `findings` are what was seen of the row.
+    where an operation changed the geometry before. `origins` are what the panels were made of.
+    `findings` are what was seen of the row.
     """
 
     key: str
@@ -40,6 +42,7 @@ class PreparedRow:
     narrowed: NDArray[np.bool_] | None
     original_sizes: Mapping[str, tuple[int, int]]
     crops: Mapping[str, tuple[float, float, float, float] | None]
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
     def without_pixels(self) -> PreparedRow:
@@ -55,9 +58,10 @@ class _Draft:
     error: RowError | None = None
     prompt: str = ""
     images: dict[str, Decoded] = field(default_factory=dict)
-    fitted: dict[str, Image.Image] = field(default_factory=dict)
+    fitted: dict[str, tuple[Image.Image, Origin]] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     crops: dict[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -174,11 +178,13 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         return
     size, fit = (layout.width, layout.height), recipe.fit
     draft.crops[name] = None if geometry else crop_box(decoded.original_size, size, fit)
-    image = None if geometry else draft.fitted.get(panel.from_)
-    if image is None:
+    found = None if geometry else draft.fitted.get(panel.from_)
+    if found is None:
         image = fit_image(picture.image, size, fit=fit, background=recipe.background)
+        found = image, Origin.of(image, draft.row.values[panel.from_])
     if not geometry:
-        draft.fitted[panel.from_] = image
+        draft.fitted[panel.from_] = found
+    image, draft.origins[name] = found
     fitted = {column: fit_mask(mask, size, fit=fit) for column, mask in picture.masks.items()}
     drawn = {
         mask: recipe.masks[mask].draw(size, _rng(recipe, draft.row, mask))
@@ -259,6 +265,7 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
             name: draft.images[panel.from_].original_size for name, panel in recipe.panels.items()
         },
         crops=draft.crops,
+        origins=draft.origins,
         findings=tuple(draft.findings),
     )
 

@@ -282,6 +282,15 @@ class Recipe(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _check_group(self) -> Recipe:
+        if self.source.group in self.columns.images:
+            raise ValueError(
+                f"source.group: the column {self.source.group!r} holds images, and rows that share "
+                "one are known without; name a column of texts"
+            )
+        return self
+
     @property
     def template(self) -> PromptTemplate:
         """The prompt, parsed."""
@@ -303,6 +312,7 @@ class Recipe(Strict):
         ]
         texts = {field.column: field.default for field in self.template.fields}
         texts |= {item.column: None for item in of_kind(ScoreFilter, self.filters)}
+        texts |= {self.source.group: None} if self.source.group is not None else {}
         return Columns(
             images=tuple(dict.fromkeys([*images, *masks])),
             texts=tuple(texts),

@@ -26,6 +26,7 @@ from .panels import PreparedRow, digest_of, noise_seed, prepare_rows
 from .preview import encode_preview
 from .recipe import Recipe
 from .recipe_file import recipe_from_data
+from .sharing import Shared, group_of
 from .sizes import batch_size
 from .sources import Row
 from .writer import Sample, ShardWriter
@@ -155,6 +156,7 @@ class _Waiting:
 
     number: int
     stamp: str
+    group: str | None
     row: PreparedRow
     digests: Mapping[str, bytes]
     preview: bytes
@@ -177,7 +179,8 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
     with ShardWriter(job.output, job.number, job.token) as writer:
         for chunk in _chunks(job, recipe):
             for number, row, outcome in chunk:
-                stamp = job.rows["stamp"][number - job.first_row].as_py()
+                scanned = job.rows.slice(number - job.first_row, 1)
+                stamp = scanned["stamp"][0].as_py()
                 if isinstance(outcome, DroppedRowError):
                     rows = dropped.setdefault(outcome.filter, [])
                     rows.append(_rejection(number, row.key, stamp, outcome))
@@ -185,7 +188,8 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
                     rejected.append(_rejection(number, row.key, stamp, outcome))
                 else:
                     found.append((row.key, outcome.findings))
-                    waiting.append(_enqueue(job.layout, queue, number, stamp, outcome))
+                    group = group_of(recipe.source, row, scanned)
+                    waiting.append(_enqueue(job.layout, queue, number, stamp, group, outcome))
             while waiting and all(queue.is_ready(d) for d in waiting[0].digests.values()):
                 _write(job, queue, writer, rejected, waiting.popleft())
             yield Progress(job.number, len(chunk))
@@ -226,11 +230,16 @@ def _read(recipe: Recipe, rows: pa.Table) -> Iterator[Row]:
 
 
 def _enqueue(
-    layout: Layout, queue: PanelQueue, number: int, stamp: str, row: PreparedRow
+    layout: Layout,
+    queue: PanelQueue,
+    number: int,
+    stamp: str,
+    group: str | None,
+    row: PreparedRow,
 ) -> _Waiting:
     digests = {name: queue.add(row.panels[name]) for name in layout.panels}
     preview = encode_preview(assemble_pixels(layout, row.panels))
-    return _Waiting(number, stamp, row.without_pixels(), digests, preview)
+    return _Waiting(number, stamp, group, row.without_pixels(), digests, preview)
 
 
 def _write(
@@ -259,6 +268,7 @@ def _write(
             mask=target_mask(job.layout, row.targets, row.narrowed),
             preview=waiting.preview,
             metadata=_metadata(job.layout, row),
+            shared=Shared.of(waiting.group, row.origins, row.targets),
         )
     )
 

@@ -53,7 +53,7 @@ class HeldOutPictures:
         parts = [part[: self.count] for part in run.inputs.held_out]
         if not sum(map(len, parts)):
             return None
-        loader = CanvasLoader(run.inputs.datasets, self.count, parts=parts, once=True, threads=1)
+        loader = CanvasLoader(run.inputs.validation, self.count, parts=parts, once=True, threads=1)
         with closing(loader.batches()) as batches:
             return next(batches).to(run.accelerator.device)
 
@@ -72,7 +72,7 @@ class HeldOutPictures:
         base = run.inputs.base
         if self._vae is None:
             self._vae = load_vae(base.name, base.revision).to(run.accelerator.device)
-        return decode_canvases(self._vae, latents, run.inputs.datasets[batch.dataset].info, base)
+        return decode_canvases(self._vae, latents, run.inputs.validation[batch.dataset].info, base)
 
 
 def _spaced(rows: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

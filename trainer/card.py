@@ -11,16 +11,23 @@ import yaml
 from ..compiler.card import describe_task
 from ..compiler.files import write_whole
 from ..compiler.stores.revision import dataset_on_hub
-from .metrics import OTHER_CONTEXT, VALIDATION
+from .metrics import OTHER_CONTEXT, VALIDATION, validation_of
 
 CURVE = "curve.png"
-#: What the curve and the card show, and under which names.
+#: What the curve and the card show, and under which names: see `losses_in`.
 LOSSES = {
     "loss": "training loss",
     VALIDATION: "validation loss",
     OTHER_CONTEXT: "validation loss in another sample's context",
 }
 PICTURES = "pictures"
+
+
+def losses_in(metrics: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The losses of a run's metrics by their names, with what each is called."""
+    start = validation_of("")
+    found = dict.fromkeys(name for line in metrics for name in line if name.startswith(start))
+    return LOSSES | {name: f"validation loss of {name.removeprefix(start)}" for name in found}
 
 
 def draw_curve(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -31,7 +38,7 @@ def draw_curve(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    for name, label in LOSSES.items():
+    for name, label in losses_in(metrics).items():
         points = [(line["step"], line[name]) for line in metrics if name in line]
         if points:
             marker = "." if len(points) < 50 else ""
@@ -124,7 +131,7 @@ def _describe_pictures(run: Path) -> Iterator[str]:
 
 def _describe_training(metrics: Sequence[Mapping[str, Any]]) -> str:
     lines = ["## Training", "", f"![loss over steps]({CURVE})"]
-    for name, label in LOSSES.items():
+    for name, label in losses_in(metrics).items():
         found = [line for line in metrics if name in line]
         if found:
             first, last = found[0], found[-1]

@@ -93,6 +93,11 @@ class Source(Strict):
         description="How a changed row is noticed: by the size and modification time of its files, "
         "or by their SHA-256 (slower, but unmoved by a copy or a touch).",
     )
+    group: str | None = Field(
+        default=None,
+        description="The text column whose equal values mark rows that belong together, such as "
+        "crops of one photograph: they are held out from training together.",
+    )
 
     def scan(self, columns: Columns, base: Path) -> pa.Table:
         """List the rows, in the order in which they will be compiled.
@@ -104,8 +109,10 @@ class Source(Strict):
         Returns:
             A table with the string columns ``key`` (unique) and ``stamp`` (changes when the row's
             data change, and is readable: ``image=18231@1719832000000000000``), and whatever else
-            `read` needs, with absolute paths. It may be memory-mapped, and bring what was found
-            of the source as a whole: see `findings.attach`.
+            `read` needs, with absolute paths. Where the source knows which rows belong together,
+            the string column ``group`` is equal for them, and null for a row on its own. It may be
+            memory-mapped, and bring what was found of the source as a whole: see
+            `findings.attach`.
 
         Raises:
             SourceError: when the source cannot be read, has no rows, or lacks a column.

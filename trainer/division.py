@@ -1,0 +1,105 @@
+"""Which samples a run trains on, and which it validates on: held-out ones, or other datasets'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .canvases import Canvases
+from .hold_out import hold_out, spread
+from .links import count_known, find_sets, read_shared
+from .order import Numbers
+
+#: How a dataset is divided: by sets of samples that belong together, or sample by sample.
+GROUPS, ROWS = "groups", "rows"
+
+_UNKNOWN = "its indexes are from before they said which samples share a picture"
+_ANEW = "compile it anew, into another folder, to know"
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """What of the training datasets is trained on, and what is validated on.
+
+    `training` are the numbers of the samples for each training dataset, `rules` how each was
+    divided. `held_out` are the samples of each dataset of `validation`, and `sets` the sets that
+    those are of. `notes` say what was decided.
+    """
+
+    training: tuple[Numbers, ...]
+    rules: tuple[str, ...]
+    validation: tuple[Canvases, ...]
+    held_out: tuple[Numbers, ...]
+    sets: tuple[Numbers, ...]
+    notes: tuple[str, ...]
+
+
+def divide(datasets: Sequence[Canvases], count: int, rules: Sequence[str] = ()) -> Division:
+    """Hold out about `count` samples of each dataset, in whole sets where its indexes tell them.
+
+    `rules` are those by which an earlier part of the run divided the datasets; it is divided alike.
+
+    Raises:
+        DatasetError: when an index is missing or damaged.
+    """
+    sets, used, notes = [], [], []
+    for place, dataset in enumerate(datasets):
+        by_rows = not count or ROWS in rules[place : place + 1]
+        shared = None if by_rows else read_shared(dataset)
+        if shared is None and not by_rows:
+            notes.append(f"{dataset.name}: {_UNKNOWN}: single samples are held out; {_ANEW}")
+        used.append(ROWS if shared is None else GROUPS)
+        sets.append(np.arange(len(dataset)) if shared is None else find_sets(shared))
+    splits = [hold_out(of, count) for of in sets]
+    if count:
+        named = zip(datasets, splits, strict=True)
+        notes += [f"{dataset.name}: {split.describe()}" for dataset, split in named]
+    return Division(
+        training=tuple(split.training for split in splits),
+        rules=tuple(used),
+        validation=tuple(datasets),
+        held_out=tuple(split.held_out for split in splits),
+        sets=tuple(of[split.held_out] for of, split in zip(sets, splits, strict=True)),
+        notes=tuple(notes),
+    )
+
+
+def validate_on(
+    validation: Sequence[Canvases], datasets: Sequence[Canvases], count: int
+) -> Division:
+    """Train on all samples of `datasets`, and validate on up to `count` of each of `validation`.
+
+    Raises:
+        DatasetError: when an index is missing or damaged.
+    """
+    trained = [read_shared(dataset) for dataset in datasets]
+    held_out, sets, notes = [], [], []
+    for dataset in validation:
+        chosen = spread(len(dataset), min(count, len(dataset)))
+        shared = read_shared(dataset)
+        notes.append(f"{dataset.name}: validating on {len(chosen)} of {len(dataset)} samples")
+        known = [table for table in trained if table is not None]
+        if shared is None:
+            notes.append(f"{dataset.name}: {_UNKNOWN} with those that are trained on; {_ANEW}")
+        elif repeated := count_known(shared.take(chosen), known):
+            notes.append(
+                f"{dataset.name}: {repeated} of these have a target that is trained on, too, and "
+                "their loss says little; validate on samples of other pictures"
+            )
+        held_out.append(chosen)
+        sets.append(chosen if shared is None else find_sets(shared)[chosen])
+    notes += [
+        f"{dataset.name}: {_UNKNOWN} with those that are validated on; {_ANEW}"
+        for dataset, table in zip(datasets, trained, strict=True)
+        if table is None
+    ]
+    return Division(
+        training=tuple(np.arange(len(dataset)) for dataset in datasets),
+        rules=(ROWS,) * len(datasets),
+        validation=tuple(validation),
+        held_out=tuple(held_out),
+        sets=tuple(sets),
+        notes=tuple(notes),
+    )
