@@ -268,7 +268,7 @@ def _write(
             mask=target_mask(job.layout, row.targets, row.narrowed),
             preview=waiting.preview,
             metadata=_metadata(job.layout, row),
-            shared=Shared.of(waiting.group, row.origins, row.targets),
+            shared=Shared.of(waiting.group, row.origins, row.targets, job.recipe_folder.resolve()),
         )
     )
 

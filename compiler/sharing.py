@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -29,17 +30,20 @@ class Origin:
     """What a panel was made of.
 
     `pixels` is the number of its picture at the panel's size, before operations on pixels. `value`
-    is that of the column's path, URL or bytes, which crops of one file share; it is None where the
-    source hands on a decoded picture.
+    is the column's path or URL, or the digest of its bytes, which crops of one file share; it is
+    None where the source hands on a decoded picture.
     """
 
     pixels: int
-    value: int | None
+    value: str | None
 
     @classmethod
     def of(cls, image: Image.Image, value: Value) -> Origin:
         """The origin of a panel that shows `image`, which was made of the column's `value`."""
-        return cls(_number_of_pixels(np.asarray(image)), _number_of_value(value))
+        pixels = _number_of_pixels(np.asarray(image))
+        if isinstance(value, bytes):
+            return cls(pixels, hashlib.blake2b(value, digest_size=16).hexdigest())
+        return cls(pixels, value if isinstance(value, str) else None)
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,20 @@ class Shared:
 
     @classmethod
     def of(
-        cls, group: str | None, origins: Mapping[str, Origin], targets: Collection[str]
+        cls,
+        group: str | None,
+        origins: Mapping[str, Origin],
+        targets: Collection[str],
+        folder: Path,
     ) -> Shared:
-        """What a row shares whose panels have these origins, of which `targets` are learned."""
-        target = _numbers([origins[name] for name in targets])
-        others = _numbers([origin for name, origin in origins.items() if name not in targets])
-        return cls(group, target, tuple(number for number in others if number not in target))
+        """What a row shares whose panels have these origins, of which `targets` are learned.
+
+        Paths below `folder`, the recipe's, count from there: where it lies shapes no dataset.
+        """
+        target = _numbers([origins[name] for name in targets], folder)
+        rest = [origin for name, origin in origins.items() if name not in targets]
+        others = (number for number in _numbers(rest, folder) if number not in target)
+        return cls(group, target, tuple(others))
 
 
 def group_of(source: Source, row: Row, scanned: pa.Table) -> str | None:
@@ -78,8 +90,9 @@ def group_of(source: Source, row: Row, scanned: pa.Table) -> str | None:
     return None if is_missing else str(value)
 
 
-def _numbers(origins: Collection[Origin]) -> tuple[int, ...]:
-    values = (origin.value for origin in origins if origin.value is not None)
+def _numbers(origins: Collection[Origin], folder: Path) -> tuple[int, ...]:
+    places = (origin.value.removeprefix(f"{folder}/") for origin in origins if origin.value)
+    values = (_number(b"value ", place.encode("utf-8", "surrogateescape")) for place in places)
     return tuple(dict.fromkeys([*(origin.pixels for origin in origins), *values]))
 
 
@@ -88,12 +101,6 @@ def _number_of_pixels(pixels: NDArray[np.uint8]) -> int:
     if (pixels[::_COARSE, ::_COARSE] == first).all() and (pixels == first).all():
         return PLAIN
     return _number(f"{pixels.shape} ".encode(), np.ascontiguousarray(pixels).data)
-
-
-def _number_of_value(value: Value) -> int | None:
-    if isinstance(value, str):
-        return _number(b"place ", value.encode("utf-8", "surrogateescape"))
-    return _number(b"bytes ", value) if isinstance(value, bytes) else None
 
 
 def _number(kind: bytes, content: bytes | memoryview) -> int:

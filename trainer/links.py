@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -41,40 +41,47 @@ def read_shared(dataset: Canvases) -> pa.Table | None:
 
 def find_sets(shared: pa.Table) -> Numbers:
     """The set of each sample, int64 [N], numbered in the order in which they begin."""
-    owners, pictures = _pictures(shared, _TARGET)
-    seen_by, seen = _pictures(shared, _CONTEXT)
-    known, codes = np.unique(pictures, return_inverse=True)
-    is_target = np.isin(seen, known)
-    others = np.searchsorted(known, seen[is_target])
+    learners, learned = _pictures(shared, _TARGET)
+    viewers, viewed = _pictures(shared, _CONTEXT)
     members, groups = _groups(shared)
-    samples = np.concatenate([owners, seen_by[is_target], members])
-    what = np.concatenate([codes, others, groups + len(known)])
-    count = shared.num_rows
-    size = count + len(known) + int(groups.max(initial=-1)) + 1
-    edges = coo_array((np.ones(len(samples), np.int8), (samples, what + count)), shape=(size, size))
-    _, labels = connected_components(edges, directed=False)
-    _, first, inverse = np.unique(labels[:count], return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[inverse].astype(np.int64)
+    targets = learned.dictionary_encode()
+    known = pc.index_in(viewed, value_set=targets.dictionary)
+    is_known = np.asarray(known.is_valid())
+    ties = np.concatenate(
+        [
+            np.asarray(targets.indices),
+            np.asarray(known.drop_null()),
+            np.asarray(groups.indices) + len(targets.dictionary),
+        ]
+    )
+    samples = np.concatenate([learners, viewers[is_known], members])
+    count, all_ties = shared.num_rows, len(targets.dictionary) + len(groups.dictionary)
+    graph = coo_array(
+        (np.ones(len(ties), np.int8), (samples, ties + count)), shape=(count + all_ties,) * 2
+    )
+    _, labels = connected_components(graph, directed=False)
+    return np.asarray(pa.array(labels[:count]).dictionary_encode().indices, dtype=np.int64)
 
 
 def count_known(shared: pa.Table, others: Sequence[pa.Table]) -> int:
     """How many samples have a target whose picture stands anywhere in samples of `others`."""
-    owners, pictures = _pictures(shared, _TARGET)
+    learners, learned = _pictures(shared, _TARGET)
     known = [_pictures(other, name)[1] for other in others for name in (_TARGET, _CONTEXT)]
-    return len(np.unique(owners[np.isin(pictures, np.concatenate(known))]))
+    is_known = pc.is_in(learned, value_set=pa.concat_arrays([learned[:0], *known]))
+    return len(set(learners[np.asarray(is_known)].tolist()))
 
 
-def _pictures(shared: pa.Table, name: str) -> tuple[Numbers, NDArray[np.int64]]:
+def _pictures(shared: pa.Table, name: str) -> tuple[Numbers, pa.Int64Array]:
     """The samples that have pictures, and which; plain ones are left out."""
     column = shared[name].combine_chunks()
     lengths = np.asarray(column.value_lengths().fill_null(0))
     owners = np.repeat(np.arange(len(column)), lengths)
     pictures = np.asarray(column.flatten())
-    return owners[pictures != PLAIN], pictures[pictures != PLAIN]
+    return owners[pictures != PLAIN], pa.array(pictures[pictures != PLAIN], pa.int64())
 
 
-def _groups(shared: pa.Table) -> tuple[Numbers, NDArray[np.int64]]:
-    """The samples that declare a group, and the numbers of their groups."""
-    codes = shared[_GROUP].combine_chunks().dictionary_encode().indices
-    members = np.flatnonzero(np.asarray(codes.is_valid()))
-    return members, np.asarray(codes.drop_null(), dtype=np.int64)
+def _groups(shared: pa.Table) -> tuple[Numbers, pa.DictionaryArray]:
+    """The samples that declare a group, and which."""
+    column = shared[_GROUP].combine_chunks()
+    members = np.flatnonzero(np.asarray(column.is_valid()))
+    return members, column.drop_null().dictionary_encode()
