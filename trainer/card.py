@@ -79,7 +79,7 @@ def write_card(
         _describe_use(kind, base, weights),
         _describe_training(metrics),
         *_describe_pictures(run),
-        _describe_data(task_card["datasets"]),
+        _describe_data(task_card["datasets"], task_card.get("validation", ())),
         "## Settings\n\n```yaml\n" + yaml.safe_dump(dict(settings), sort_keys=False) + "```",
     ]
     write_whole(run / "README.md", ("\n\n".join(parts) + "\n").encode())
@@ -97,15 +97,21 @@ def _datasets_on_hub(task_card: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for name in found if name))
 
 
-def _describe_data(datasets: Sequence[Mapping[str, Any]]) -> str:
-    lines = ["## Data", ""]
-    for dataset in datasets:
-        commit = f" at commit {dataset['commit']}" if dataset["commit"] else ""
-        lines.append(
-            f"- `{dataset['name']}`{commit}: {dataset['samples']} samples, fingerprint "
-            f"`{dataset['fingerprint'][:12]}`"
-        )
+def _describe_data(
+    datasets: Sequence[Mapping[str, Any]], validation: Sequence[Mapping[str, Any]]
+) -> str:
+    lines = ["## Data", "", *map(_describe_dataset, datasets)]
+    if validation:
+        lines += ["", "Validated on, and not trained on:", "", *map(_describe_dataset, validation)]
     return "\n".join(lines)
+
+
+def _describe_dataset(dataset: Mapping[str, Any]) -> str:
+    commit = f" at commit {dataset['commit']}" if dataset["commit"] else ""
+    return (
+        f"- `{dataset['name']}`{commit}: {dataset['samples']} samples, fingerprint "
+        f"`{dataset['fingerprint'][:12]}`"
+    )
 
 
 def _describe_use(kind: str, base: str, weights: str) -> str:
