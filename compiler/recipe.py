@@ -284,7 +284,7 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _check_group(self) -> Recipe:
-        if self.source.group in self.columns.images:
+        if self.source.group_column in self.columns.images:
             raise ValueError(
                 f"source.group: the column {self.source.group!r} holds images, and rows that share "
                 "one are known without; name a column of texts"
@@ -312,7 +312,7 @@ class Recipe(Strict):
         ]
         texts = {field.column: field.default for field in self.template.fields}
         texts |= {item.column: None for item in of_kind(ScoreFilter, self.filters)}
-        texts |= {self.source.group: None} if self.source.group is not None else {}
+        texts |= {column: None for column in (self.source.group_column,) if column is not None}
         return Columns(
             images=tuple(dict.fromkeys([*images, *masks])),
             texts=tuple(texts),

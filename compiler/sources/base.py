@@ -20,6 +20,8 @@ ImageValue = str | bytes | Image.Image
 #: A text column holds a single value, or several texts of which each sample gets one.
 Value = ImageValue | int | float | bool | tuple[str, ...] | None
 StampKind = Literal["stat", "checksum"]
+#: In place of a column by which rows are grouped: the folder in their keys.
+FOLDER = "folder"
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,14 @@ class Source(Strict):
     group: str | None = Field(
         default=None,
         description="The text column whose equal values mark rows that belong together, such as "
-        "crops of one photograph: they are held out from training together.",
+        "crops of one photograph, or `folder` for the files of one folder. They are held out from "
+        "training together.",
     )
+
+    @property
+    def group_column(self) -> str | None:
+        """The column that `group` names; None where it names none."""
+        return None if self.group == FOLDER else self.group
 
     def scan(self, columns: Columns, base: Path) -> pa.Table:
         """List the rows, in the order in which they will be compiled.

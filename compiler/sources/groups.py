@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 from ..errors import RowError, SourceError
-from .base import Columns, Row, Source, Value
+from .base import FOLDER, Columns, Row, Source, Value
 from .folder import FolderSource
 from .huggingface import HuggingFaceSource
 from .mapped import map_batches
@@ -37,8 +37,6 @@ Member = (
     | MagicBrushSource
     | DreamBenchSource
 )
-#: By what groups are told apart unless a column does: the folder of a row's key.
-FOLDER = "folder"
 _ROWS_AT_ONCE = 5_000
 
 

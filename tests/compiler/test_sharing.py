@@ -85,6 +85,11 @@ def test_the_recipe_s_column_says_what_a_row_belongs_to(value: Any, group: str |
     assert group_of(ScenesSource(group="look"), Row("a", {"look": value}), scanned) == group
 
 
+@pytest.mark.parametrize(("key", "group"), [("cat/a/01.png", "cat/a"), ("01.png", None)])
+def test_the_files_of_a_folder_can_belong_together(key: str, group: str | None):
+    assert group_of(ScenesSource(group="folder"), Row(key), pa.table({"key": [key]})) == group
+
+
 @pytest.mark.parametrize(("columns", "group"), [({"group": ["b"]}, "b"), ({}, None)])
 def test_without_such_a_column_the_source_says_it(columns: dict[str, Any], group: str | None):
     assert group_of(ScenesSource(), Row("a"), pa.table({"key": ["a"], **columns})) == group
