@@ -7,7 +7,7 @@ In the order in which data meet the modules:
 - `model`, `sizes`, `layout`: what the model can encode, and where panels lie.
 - `filters`, `picture_hash`, `hashes`, `alike`, `duplicates`, `marks`: which rows are wanted.
 - `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
-- `images`, `fitting`, `operations`, `panels`: rows become panels.
+- `images`, `fitting`, `operations`, `panels`: rows become panels; `sharing`: what rows share.
 - `weights`, `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engine`, `ray_engine`: who runs the shard jobs, and where.

@@ -77,7 +77,7 @@ def validate_on(
     trained = [read_shared(dataset) for dataset in datasets]
     held_out, sets, notes = [], [], []
     for dataset in validation:
-        chosen = spread(len(dataset), min(count, len(dataset)))
+        chosen = spread(len(dataset), count)
         shared = read_shared(dataset)
         notes.append(f"{dataset.name}: validating on {len(chosen)} of {len(dataset)} samples")
         known = [table for table in trained if table is not None]

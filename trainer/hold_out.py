@@ -65,13 +65,14 @@ def hold_out(sets: Numbers, count: int) -> Split:
     chosen[_choose(sizes, total, min(count, total // _PARTS))] = True
     is_left_out = chosen[sets]
     left_out = np.flatnonzero(is_left_out)
-    held_out = left_out[spread(len(left_out), min(count, len(left_out)))]
+    held_out = left_out[spread(len(left_out), count)]
     smallest = int(sizes.min(initial=total))
     return Split(np.flatnonzero(~is_left_out), held_out, len(left_out), int(chosen.sum()), smallest)
 
 
 def spread(total: int, count: int) -> Numbers:
-    """`count` of the numbers below `total`: the middles of so many equal parts, int64."""
+    """`count` of the numbers below `total`, or all: the middles of so many equal parts, int64."""
+    count = min(count, total)
     return (np.arange(count) * 2 + 1) * total // max(1, 2 * count)
 
 
@@ -82,17 +83,17 @@ def _choose(sizes: Numbers, total: int, count: int) -> Numbers:
         return small[:0]
     if not len(small):
         single = np.flatnonzero(sizes <= total // _PARTS_FOR_ONE)
-        return single[spread(len(single), min(1, len(single)))]
+        return single[spread(len(single), 1)]
 
-    def first(number: int) -> Numbers:
+    def some(number: int) -> Numbers:
         return small[spread(len(small), number)]
 
     fewest, most = 0, min(count, len(small))
     while most - fewest > 1:
         middle = (fewest + most) // 2
-        if sizes[first(middle)].sum() < count:
+        if sizes[some(middle)].sum() < count:
             fewest = middle
         else:
             most = middle
-    is_too_much = sizes[first(most)].sum() > total // _PARTS
-    return first(fewest if is_too_much else most)
+    is_too_much = sizes[some(most)].sum() > total // _PARTS
+    return some(fewest if is_too_much else most)

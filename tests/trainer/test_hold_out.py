@@ -41,14 +41,18 @@ def test_samples_on_their_own_are_held_out_as_runs_have_always_done(total, count
     np.testing.assert_array_equal(hold_out_rows(total, count).held_out, expected)
 
 
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=300), st.integers(1, 64))
+def lists_of_sets(most: int) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(0, most), min_size=1, max_size=300)
+
+
+@given(st.integers(0, 40).flatmap(lists_of_sets), st.integers(1, 64))
 def test_a_set_is_held_out_whole_or_not_at_all(sets, count):
     of = np.unique(sets, return_inverse=True)[1]
     split = hold_out(of, count)
     trained, held = of[split.training], of[split.held_out]
     assert not np.isin(held, trained).any()
     assert len(split.training) + split.left_out == len(of)
-    assert len(held) <= min(count, len(of) // 10)
+    assert len(held) == min(count, split.left_out)
     assert (np.diff(split.held_out) > 0).all()
     is_one_larger = split.sets == 1 and split.left_out <= len(of) // 4
     assert split.left_out <= len(of) // 10 or is_one_larger
