@@ -32,7 +32,8 @@ class Origin:
 
     `pixels` is the number of its picture at the panel's size, before operations on pixels. `value`
     is the column's path or URL, or the digest of its bytes, which crops of one file share; it is
-    None where the source hands on a decoded picture.
+    None where the source hands on a decoded picture, and for a plain one, such as the empty mask
+    that many rows may name.
     """
 
     pixels: int
@@ -43,8 +44,8 @@ class Origin:
         """The origin of a panel that shows `image`, which was made of the column's `value`."""
         pixels = _number_of_pixels(np.asarray(image))
         if isinstance(value, bytes):
-            return cls(pixels, hashlib.sha256(value).hexdigest())
-        return cls(pixels, value if isinstance(value, str) else None)
+            value = hashlib.sha256(value).hexdigest()
+        return cls(pixels, value if isinstance(value, str) and pixels != PLAIN else None)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def test_pixels_of_another_shape_are_others():
 
 def test_pictures_of_one_colour_have_a_number_that_no_other_picture_has(picture: Picture):
     plain = Image.new("RGB", (40, 40), (9, 8, 7))
-    assert Origin.of(plain, None).pixels == PLAIN
+    assert Origin.of(plain, "/empty.png") == Origin(PLAIN, None)
     plain.putpixel((17, 17), (9, 8, 8))
     assert Origin.of(plain, None).pixels != PLAIN
     assert Origin.of(picture(40, 40, 0), None).pixels != PLAIN
