@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .canvases import Canvases
-from .hold_out import hold_out, spread
-from .links import count_known, find_sets, read_shared
+from .hold_out import choose, leave_out, spread
+from .links import count_known, find_sets, nothing_shared, read_shared
 from .order import Numbers
 
 #: How a dataset is divided: by sets of samples that belong together, or sample by sample.
@@ -39,29 +39,34 @@ class Division:
 def divide(datasets: Sequence[Canvases], count: int, rules: Sequence[str] = ()) -> Division:
     """Hold out about `count` samples of each dataset, in whole sets where its indexes tell them.
 
-    `rules` are those by which an earlier part of the run divided the datasets; it is divided alike.
+    What is held out of one dataset is not trained on in another one either. `rules` are those by
+    which an earlier part of the run divided the datasets; they are divided alike.
 
     Raises:
         DatasetError: when an index is missing or damaged.
     """
-    sets, used, notes = [], [], []
+    tables, used, notes = [], [], []
     for place, dataset in enumerate(datasets):
         by_rows = not count or ROWS in rules[place : place + 1]
         shared = None if by_rows else read_shared(dataset)
         if shared is None and not by_rows:
             notes.append(f"{dataset.name}: {_UNKNOWN}: single samples are held out; {_ANEW}")
         used.append(ROWS if shared is None else GROUPS)
-        sets.append(np.arange(len(dataset)) if shared is None else find_sets(shared))
-    splits = [hold_out(of, count) for of in sets]
+        tables.append(nothing_shared(len(dataset)) if shared is None else shared)
+    sets = find_sets(tables)
+    chosen = np.empty(0, np.int64)
+    for of in sets:
+        chosen = np.concatenate([chosen, choose(of, count, chosen)])
+    splits = [leave_out(of, chosen, count) for of in sets]
     if count:
         named = zip(datasets, splits, strict=True)
-        notes += [f"{dataset.name}: {split.describe()}" for dataset, split in named]
+        notes += [f"{dataset.name}: {parts.describe()}" for dataset, parts in named]
     return Division(
-        training=tuple(split.training for split in splits),
+        training=tuple(parts.training for parts in splits),
         rules=tuple(used),
         validation=tuple(datasets),
-        held_out=tuple(split.held_out for split in splits),
-        sets=tuple(of[split.held_out] for of, split in zip(sets, splits, strict=True)),
+        held_out=tuple(parts.held_out for parts in splits),
+        sets=tuple(of[parts.held_out] for of, parts in zip(sets, splits, strict=True)),
         notes=tuple(notes),
     )
 
@@ -89,7 +94,7 @@ def validate_on(
                 "their loss says little; validate on samples of other pictures"
             )
         held_out.append(chosen)
-        sets.append(chosen if shared is None else find_sets(shared)[chosen])
+        sets.append(chosen if shared is None else find_sets([shared])[0][chosen])
     notes += [
         f"{dataset.name}: {_UNKNOWN} with those that are validated on; {_ANEW}"
         for dataset, table in zip(datasets, trained, strict=True)

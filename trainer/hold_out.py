@@ -12,6 +12,7 @@ from .order import Numbers
 _PARTS = 10
 #: Where every set is larger than that, one of them may be one part of so many.
 _PARTS_FOR_ONE = 4
+_NONE: Numbers = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +56,41 @@ class Split:
 
 
 def hold_out(sets: Numbers, count: int) -> Split:
-    """Hold out whole sets until `count` samples are, but at most a tenth, evenly spread.
+    """Hold out whole sets of a dataset on its own: see `choose` and `leave_out`."""
+    return leave_out(sets, choose(sets, count), count)
 
-    `sets` is the number of each sample's set, int64 [N]; nothing else has an influence. Where every
-    set is larger than a tenth, one is held out, unless it is more than a quarter.
+
+def choose(sets: Numbers, count: int, chosen: Numbers = _NONE) -> Numbers:
+    """The sets to hold out so that `count` samples are, but at most a tenth, evenly spread.
+
+    `sets` is the number of each sample's set, int64 [N]. Those in `chosen` are held out anyway, and
+    only what is missing is added. Where every set is larger than a tenth, one is held out, unless
+    it is more than a quarter. Nothing else has an influence.
     """
-    total, sizes = len(sets), np.bincount(sets)
-    chosen = np.zeros(len(sizes), bool)
-    chosen[_choose(sizes, total, min(count, total // _PARTS))] = True
-    is_left_out = chosen[sets]
+    numbers, sizes = np.unique(sets, return_counts=True)
+    is_chosen = np.isin(numbers, chosen)
+    before = int(sizes[is_chosen].sum())
+    limit, others = len(sets) // _PARTS, np.flatnonzero(~is_chosen)
+    if before >= min(count, limit):
+        return _NONE
+    small = others[sizes[others] <= limit - before]
+    if len(small):
+        return numbers[small[_fill(sizes[small], min(count, limit) - before, limit - before)]]
+    single = others[sizes[others] <= len(sets) // _PARTS_FOR_ONE]
+    return numbers[single[spread(len(single), 0 if before else 1)]]
+
+
+def leave_out(sets: Numbers, chosen: Numbers, count: int) -> Split:
+    """Leave out the `chosen` sets, of which `count` samples are validated on."""
+    is_left_out = np.isin(sets, chosen)
     left_out = np.flatnonzero(is_left_out)
-    held_out = left_out[spread(len(left_out), count)]
-    smallest = int(sizes.min(initial=total))
-    return Split(np.flatnonzero(~is_left_out), held_out, len(left_out), int(chosen.sum()), smallest)
+    return Split(
+        training=np.flatnonzero(~is_left_out),
+        held_out=left_out[spread(len(left_out), count)],
+        left_out=len(left_out),
+        sets=len(np.unique(sets[left_out])),
+        smallest=int(np.unique(sets, return_counts=True)[1].min(initial=len(sets))),
+    )
 
 
 def spread(total: int, count: int) -> Numbers:
@@ -76,24 +99,14 @@ def spread(total: int, count: int) -> Numbers:
     return (np.arange(count) * 2 + 1) * total // max(1, 2 * count)
 
 
-def _choose(sizes: Numbers, total: int, count: int) -> Numbers:
-    """The sets to hold out so that `count` samples are, of sets with these sizes."""
-    small = np.flatnonzero(sizes <= total // _PARTS)
-    if not count:
-        return small[:0]
-    if not len(small):
-        single = np.flatnonzero(sizes <= total // _PARTS_FOR_ONE)
-        return single[spread(len(single), 1)]
-
-    def some(number: int) -> Numbers:
-        return small[spread(len(small), number)]
-
-    fewest, most = 0, min(count, len(small))
+def _fill(sizes: Numbers, count: int, limit: int) -> Numbers:
+    """As few of the sizes, evenly spread, as have `count` together, and no more than `limit`."""
+    fewest, most = 0, min(count, len(sizes))
     while most - fewest > 1:
         middle = (fewest + most) // 2
-        if sizes[some(middle)].sum() < count:
+        if sizes[spread(len(sizes), middle)].sum() < count:
             fewest = middle
         else:
             most = middle
-    is_too_much = sizes[some(most)].sum() > total // _PARTS
-    return some(fewest if is_too_much else most)
+    is_too_much = sizes[spread(len(sizes), most)].sum() > limit
+    return spread(len(sizes), fewest if is_too_much else most)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..compiler.index import SHARED
+from ..compiler.index import SCHEMA, SHARED
 from ..compiler.seal import checksums_of
 from ..compiler.sharing import PLAIN
 from .canvases import Canvases
@@ -39,8 +39,31 @@ def read_shared(dataset: Canvases) -> pa.Table | None:
     return pa.concat_tables(tables).combine_chunks()
 
 
-def find_sets(shared: pa.Table) -> Numbers:
-    """The set of each sample, int64 [N], numbered in the order in which they begin."""
+def nothing_shared(count: int) -> pa.Table:
+    """What `count` samples share of which nothing is known."""
+    schema = pa.schema([SCHEMA.field(name) for name in SHARED])
+    return pa.table([pa.nulls(count, field.type) for field in schema], schema=schema)
+
+
+def find_sets(several: Sequence[pa.Table]) -> list[Numbers]:
+    """The set of each sample of several datasets, int64 [N] each.
+
+    Sets are numbered through all datasets, in the order in which they begin. Pictures tie samples
+    of different datasets, too; groups have names in their own dataset only.
+    """
+    groups = (
+        pc.binary_join_element_wise(str(place), table[_GROUP], " ")
+        for place, table in enumerate(several)
+    )
+    tables = [
+        table.set_column(table.column_names.index(_GROUP), _GROUP, group)
+        for table, group in zip(several, groups, strict=True)
+    ]
+    found = _find_sets(pa.concat_tables(tables).combine_chunks())
+    return np.split(found, np.cumsum([table.num_rows for table in several])[:-1])
+
+
+def _find_sets(shared: pa.Table) -> Numbers:
     learners, learned = _pictures(shared, _TARGET)
     viewers, viewed = _pictures(shared, _CONTEXT)
     members, groups = _groups(shared)

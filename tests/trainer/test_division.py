@@ -50,6 +50,17 @@ def test_no_held_out_target_stands_in_a_training_canvas(compiled_portraits, port
     assert leaks(compiled_portraits, by_rows.training[0], by_rows.held_out[0]) == 28
 
 
+def test_what_is_held_out_of_one_dataset_is_not_trained_on_in_another(
+    compiled_portraits, portraits, compiled_colours
+):
+    again = open_canvases(compiled_portraits)
+    division = divide([portraits, open_canvases(compiled_colours), again], 20)
+    assert [len(part) for part in division.held_out] == [20, 2, 20]
+    for training in division.training[::2]:
+        assert leaks(compiled_portraits, training, division.held_out[0]) == 0
+        assert len(training) == 260
+
+
 def test_whole_persons_are_held_out_and_it_is_said(portraits):
     division = divide([portraits], 20)
     assert division.rules == (GROUPS,)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onepic.trainer.hold_out import Split, hold_out
+from onepic.trainer.hold_out import Split, choose, hold_out, leave_out
 
 
 def hold_out_rows(total: int, count: int) -> Split:
@@ -81,6 +81,16 @@ def test_of_few_large_sets_one_is_held_out_and_some_of_it_are_validated_on():
     assert split.describe() == (
         "held out 35 of 210 samples: 1 whole group, of which 8 are validated on"
     )
+
+
+def test_sets_that_are_held_out_anyway_count_and_only_what_is_missing_is_added():
+    sets = np.repeat(np.arange(50), 4)
+    before = np.array([7, 60])
+    added = choose(sets, 12, before)
+    assert len(added) == 2
+    assert not np.isin(added, before).any()
+    assert leave_out(sets, np.concatenate([before, added]), 12).left_out == 12
+    assert not len(choose(sets, 4, before))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from onepic.compiler.files import shard_path
 from onepic.compiler.index import SCHEMA, SHARED
 from onepic.compiler.sharing import PLAIN
 from onepic.trainer.canvases import open_canvases
-from onepic.trainer.links import count_known, find_sets, read_shared
+from onepic.trainer.links import count_known, find_sets, nothing_shared, read_shared
 
 Images = Sequence[Sequence[int]]
 
@@ -32,7 +32,7 @@ def table(targets: Images, contexts: Images = (), groups: Sequence[str | None] =
 
 
 def sets(*args: object, **kwargs: object) -> list[int]:
-    return find_sets(table(*args, **kwargs)).tolist()
+    return find_sets([table(*args, **kwargs)])[0].tolist()
 
 
 def test_samples_that_share_nothing_are_on_their_own():
@@ -67,6 +67,13 @@ def test_turns_that_go_on_from_each_other_belong_together_from_end_to_end():
     assert sets([[1], [2], [3], [4]], [[0], [1], [2], [8]]) == [0, 0, 0, 1]
 
 
+def test_pictures_tie_samples_of_several_datasets_and_names_of_groups_do_not():
+    first = table([[1], [2]], groups=["a", "b"])
+    second = table([[3], [4], [5]], [[], [2], []], groups=["a", "c", "c"])
+    found = find_sets([first, nothing_shared(2), second])
+    assert [of.tolist() for of in found] == [[0, 1], [2, 3], [4, 1, 1]]
+
+
 @given(
     st.lists(
         st.tuples(
@@ -98,7 +105,7 @@ def test_repeated_targets_are_counted_by_sample():
 def test_a_dataset_says_what_its_samples_share(compiled_colours):
     found = read_shared(open_canvases(compiled_colours))
     assert found.num_rows == 24
-    assert find_sets(found).tolist() == list(range(24))
+    assert find_sets([found])[0].tolist() == list(range(24))
 
 
 @pytest.mark.parametrize("shards", [(0,), (0, 1, 2)])
