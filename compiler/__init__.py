@@ -10,7 +10,7 @@ In the order in which data meet the modules:
 - `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
 - `images`, `jpeg`, `containers`, `whole`, `value_range`, `rgb`: files become pictures, unless they
   are damaged.
-- `fitting`, `pairs`, `operations`, `panels`: rows become panels.
+- `fitting`, `pairs`, `operations`, `panels`: rows become panels; `sharing`: what rows share.
 - `alignment`, `looks`, `repeats`, `findings`, `remarks`: what is seen that may be wrong, counted,
   and how it is told.
 - `weights`, `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.

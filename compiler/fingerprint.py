@@ -14,7 +14,6 @@ from .layout import Layout
 from .mask_choice import READING
 from .model import Model
 from .operations import Operation
-from .panel_options import Panel
 from .recipe import Recipe
 from .sizes import BATCH_PIXELS
 
@@ -22,9 +21,15 @@ from .sizes import BATCH_PIXELS
 FORMAT_VERSION = 2
 #: Keys of a recipe that change which rows are compiled, or where to, but no sample.
 _WITHOUT_EFFECT = ("task", "limit", "max_rejected", "model", "revision", "operations", "panel_size")
-#: Keys that recipes and their panels have since some version: datasets from before are what the
-#: defaults make.
-_LATER = {Recipe: ("filters",), Panel: ("kind", "range")}
+#: Keys that recipes did not always have, by their paths (``*`` is any name), and their defaults: a
+#: key at its default is no part, so that datasets from before there was one stay what they are.
+_LATER: Mapping[tuple[str, ...], Any] = {
+    ("filters",): [],
+    ("panels", "*", "kind"): "auto",
+    ("panels", "*", "range"): "full",
+    ("source", "group"): None,
+    ("source", "of", "group"): None,
+}
 
 
 class Checksums:
@@ -69,10 +74,7 @@ def fingerprint_parts(
 
     Rows are not in it: each carries a stamp of its own.
     """
-    plain = recipe.model_dump(mode="json", by_alias=True)
-    _forget_defaults(recipe, plain)
-    for name, panel in recipe.panels.items():
-        _forget_defaults(panel, plain["panels"][name])
+    plain = _without_later_defaults(recipe.model_dump(mode="json", by_alias=True))
     steps = [step for panel in recipe.panels.values() for step in panel.apply]
     parts = {
         "format_version": format_version(recipe),
@@ -93,12 +95,22 @@ def fingerprint_parts(
     return plain_parts
 
 
-def _forget_defaults(model: Recipe | Panel, plain: dict[str, Any]) -> None:
-    """Take later keys that are at their defaults out of a model's plain data."""
-    for name, info in type(model).model_fields.items():
-        key = info.alias or name
-        if key in _LATER[type(model)] and getattr(model, name) == info.default:
-            del plain[key]
+def _without_later_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's plain data without the keys of `_LATER` that say nothing."""
+
+    def is_at_default(path: tuple[str, ...], value: Any) -> bool:
+        names = (path, (path[0], "*", *path[2:]))
+        return any(name in _LATER and value == _LATER[name] for name in names)
+
+    def walk(data: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+        kept = {}
+        for key, value in data.items():
+            here = (*path, key)
+            if not is_at_default(here, value):
+                kept[key] = walk(value, here) if isinstance(value, Mapping) else value
+        return kept
+
+    return walk(plain, ())
 
 
 def _operation_models(

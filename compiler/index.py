@@ -40,8 +40,14 @@ SCHEMA = pa.schema(
         ("txt_size", pa.int64()),
         ("webp_offset", pa.int64()),
         ("webp_size", pa.int64()),
+        ("group", pa.string()),
+        ("target_images", pa.list_(pa.int64())),
+        ("context_images", pa.list_(pa.int64())),
     ]
 )
+#: The columns of `sharing.Shared`. They came later: older indexes lack them.
+SHARED = ("group", "target_images", "context_images")
+_FIRST_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in SHARED])
 
 
 @dataclass(frozen=True)
@@ -179,28 +185,34 @@ def missized(header: ShardHeader, sizes: Mapping[str, int]) -> Iterator[str]:
 def read_columns(path: Path, columns: Sequence[str]) -> tuple[ShardHeader, pa.Table]:
     """The header and some columns of an index, from one opening of the file.
 
+    Of those that came later, an older index has none: the table then lacks them.
+
     Raises:
         OSError, pa.ArrowException, ValueError: when the file is missing or damaged.
     """
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        if not file.schema_arrow.equals(SCHEMA):
-            raise ValueError("its columns are not those of this format version")
-        return header_of(file.schema_arrow), file.read(list(columns), use_threads=False)
+        _check_columns(file.schema_arrow)
+        present = [name for name in columns if name in file.schema_arrow.names]
+        return header_of(file.schema_arrow), file.read(present, use_threads=False)
 
 
 def read_index(path: Path | pa.NativeFile) -> pa.Table:
-    """The rows of an index, with `SCHEMA`'s columns.
+    """The rows of an index, with `SCHEMA`'s columns; an older one lacks those that came later.
 
     Raises:
         DatasetError: when the file is missing or damaged.
     """
     try:
         table = pq.read_table(path, page_checksum_verification=True)
-        if not table.schema.equals(SCHEMA):
-            raise pa.ArrowInvalid("its columns are not those of this format version")
-    except (OSError, pa.ArrowException) as error:
+        _check_columns(table.schema)
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise DatasetError(
             f"{path}: the shard's index cannot be read ({error}); delete it and compile "
             "again to restore it"
         ) from error
     return table
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    if not schema.equals(SCHEMA) and not schema.equals(_FIRST_SCHEMA):
+        raise ValueError("its columns are not those of this format version")

@@ -25,6 +25,7 @@ from .pairs import cut_differently
 from .panel_options import Panel
 from .recipe import Recipe
 from .row_masks import fit_masks, read_row_masks
+from .sharing import Origin
 from .sources import Row
 
 
@@ -36,7 +37,8 @@ class PreparedRow:
     `narrowed` is bool [height, width], the part of the target panel that is
     learned, or None for all of it. `original_sizes` (width, height) and
     `crops` (left, top, right, bottom) are in px of the row's images, by panel; a crop is None
-    where an operation changed the geometry before. `findings` are what was seen of the row.
+    where an operation changed the geometry before. `origins` are what the panels were made of.
+    `findings` are what was seen of the row.
     """
 
     key: str
@@ -46,6 +48,7 @@ class PreparedRow:
     narrowed: NDArray[np.bool_] | None
     original_sizes: Mapping[str, tuple[int, int]]
     crops: Mapping[str, tuple[float, float, float, float] | None]
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -69,9 +72,10 @@ class _Draft:
     prompt: str = ""
     images: dict[str, Decoded] = field(default_factory=dict)
     masks: dict[str, MaskFile] = field(default_factory=dict)
-    fitted: dict[tuple[str, bool], Image.Image] = field(default_factory=dict)
+    fitted: dict[tuple[str, bool], tuple[Image.Image, Origin]] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     crops: dict[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -206,13 +210,15 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
         draft.error = error
         return
     draft.crops[name] = None if geometry else crop_box(decoded.original_size, size, fit)
-    image = None if geometry else draft.fitted.get((panel.from_, nearest))
-    if image is None:
+    made = None if geometry else draft.fitted.get((panel.from_, nearest))
+    if made is None:
         image = fit_image(
             picture.image, size, fit=fit, background=recipe.background, nearest=nearest
         )
+        made = image, Origin.of(image, draft.row.values[panel.from_])
     if not geometry:
-        draft.fitted[panel.from_, nearest] = image
+        draft.fitted[panel.from_, nearest] = made
+    image, draft.origins[name] = made
     drawn = {
         mask: recipe.drawn_masks[mask].draw(size, _rng(recipe, draft.row, mask))
         for mask in recipe.masks_of(name)
@@ -273,7 +279,7 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
         return draft.error
     panels = {name: np.asarray(picture.image) for name, picture in draft.pictures.items()}
     targets = _targets(recipe, draft.row.key)
-    shown = {column: image for (column, _), image in draft.fitted.items()}
+    shown = {column: image for (column, _), (image, _) in draft.fitted.items()}
     draft.findings += look_at_pairs(recipe.align, shown)
     draft.findings += look_at_panels(panels, targets)
     return PreparedRow(
@@ -286,6 +292,7 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
             name: draft.images[panel.from_].original_size for name, panel in recipe.panels.items()
         },
         crops=draft.crops,
+        origins=draft.origins,
         findings=tuple(draft.findings),
     )
 

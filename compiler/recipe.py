@@ -271,6 +271,15 @@ class Recipe(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _check_group(self) -> Recipe:
+        if self.source.group_column in self.columns.images:
+            raise ValueError(
+                f"source.group: the column {self.source.group!r} holds images, and rows that share "
+                "one are known without; name a column of texts"
+            )
+        return self
+
     @property
     def template(self) -> PromptTemplate:
         """The prompt, parsed."""
@@ -316,6 +325,7 @@ class Recipe(Strict):
         images = [panel.from_ for panel in self.panels.values()]
         texts = {field.column: field.default for field in self.template.fields}
         texts |= {item.column: None for item in of_kind(ScoreFilter, self.filters)}
+        texts |= {column: None for column in (self.source.group_column,) if column is not None}
         return Columns(
             images=tuple(dict.fromkeys([*images, *self.mask_columns])),
             texts=tuple(texts),

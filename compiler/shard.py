@@ -28,6 +28,7 @@ from .panels import PreparedRow, digest_of, noise_seed, prepare_rows
 from .preview import encode_preview
 from .recipe import Recipe
 from .recipe_file import recipe_from_data
+from .sharing import Shared, group_of
 from .sizes import batch_size
 from .sources import Row
 from .writer import Sample, ShardWriter
@@ -160,6 +161,7 @@ class _Waiting:
 
     number: int
     stamp: str
+    group: str | None
     row: PreparedRow
     digests: Mapping[str, bytes]
     erased: Mapping[str, bytes]
@@ -188,14 +190,16 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
     with ShardWriter(job.output, job.number, job.token) as writer:
         for chunk in _chunks(job, recipe):
             for number, row, outcome in chunk:
-                stamp = job.rows["stamp"][number - job.first_row].as_py()
+                scanned = job.rows.slice(number - job.first_row, 1)
+                stamp = scanned["stamp"][0].as_py()
                 if isinstance(outcome, DroppedRowError):
                     rows = dropped.setdefault(outcome.filter, [])
                     rows.append(_rejection(number, row.key, stamp, outcome))
                 elif isinstance(outcome, RowError):
                     rejected.append(_rejection(number, row.key, stamp, outcome))
                 else:
-                    waiting.append(_enqueue(job.layout, queue, number, stamp, outcome))
+                    group = group_of(recipe.source, row, scanned)
+                    waiting.append(_enqueue(job.layout, queue, number, stamp, group, outcome))
             while waiting and all(map(queue.is_ready, waiting[0].encoded)):
                 _write(job, queue, writer, rejected, found, waiting.popleft())
             yield Progress(job.number, len(chunk))
@@ -236,12 +240,17 @@ def _read(recipe: Recipe, rows: pa.Table) -> Iterator[Row]:
 
 
 def _enqueue(
-    layout: Layout, queue: PanelQueue, number: int, stamp: str, row: PreparedRow
+    layout: Layout,
+    queue: PanelQueue,
+    number: int,
+    stamp: str,
+    group: str | None,
+    row: PreparedRow,
 ) -> _Waiting:
     digests = {name: queue.add(row.panels[name]) for name in layout.panels}
     erased = {name: queue.add(pixels) for name, pixels in row.erased.items()}
     preview = encode_preview(assemble_pixels(layout, row.panels))
-    return _Waiting(number, stamp, row.without_pixels(), digests, erased, preview)
+    return _Waiting(number, stamp, group, row.without_pixels(), digests, erased, preview)
 
 
 def _write(
@@ -273,6 +282,7 @@ def _write(
             mask=target_mask(job.layout, row.targets, row.narrowed),
             preview=waiting.preview,
             metadata=_metadata(job.layout, row),
+            shared=Shared.of(waiting.group, row.origins, row.targets, job.recipe_folder.resolve()),
         )
     )
 

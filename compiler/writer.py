@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +19,7 @@ from .files import SHARD_FILES, STATE, settle, sha256, shard_path
 from .findings import Counts
 from .index import FileRecord, Rejection, ShardHeader, write_index
 from .lock import check_token
+from .sharing import Shared
 from .tar import TarWriter
 
 
@@ -27,7 +28,7 @@ class Sample:
     """One canvas, ready to be written.
 
     `latents` are float16 [C, H, W], `mask` uint8 [1, H, W], `preview` an encoded WebP, `metadata`
-    what goes into the sample's JSON.
+    what goes into the sample's JSON, `shared` what the sample may share with others.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Sample:
     mask: NDArray[np.uint8]
     preview: bytes
     metadata: Mapping[str, Any]
+    shared: Shared = field(default_factory=Shared)
 
 
 def npy(array: NDArray[Any]) -> bytes:
@@ -96,7 +98,7 @@ class ShardWriter:
         for name, (extension, data) in members.items():
             member = self._tar.add(f"{sample.key}.{extension}", data)
             row |= {f"{name}_offset": member.offset, f"{name}_size": member.size}
-        self._rows.append(row)
+        self._rows.append(row | asdict(sample.shared))
 
     def complete(
         self,

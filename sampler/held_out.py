@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..compiler.decoder import load_vae
 from ..trainer.card import PICTURES
+from ..trainer.hold_out import spread
 from ..trainer.loader import Batch, CanvasLoader
 from ..trainer.run import Run
 from ..trainer.step import predict
@@ -22,7 +23,7 @@ _GAP = 8
 
 
 class HeldOutPictures:
-    """Fills the canvases of the first `count` held-out samples; to be given to `train`.
+    """Fills the canvases of `count` held-out samples, evenly spread; to be given to `train`.
 
     They are filled from the dataset's own latents and prompts, always with the same noise and
     without guidance. Each row of the picture is a canvas as it was filled and as it should be.
@@ -50,10 +51,10 @@ class HeldOutPictures:
 
     def _batch(self, run: Run) -> Batch | None:
         """The samples, on the run's device; None where nothing is held out."""
-        parts = [part[: self.count] for part in run.inputs.held_out]
+        parts = [part[spread(len(part), self.count)] for part in run.inputs.held_out]
         if not sum(map(len, parts)):
             return None
-        loader = CanvasLoader(run.inputs.datasets, self.count, parts=parts, once=True, threads=1)
+        loader = CanvasLoader(run.inputs.validation, self.count, parts=parts, once=True, threads=1)
         with closing(loader.batches()) as batches:
             return next(batches).to(run.accelerator.device)
 
@@ -72,7 +73,7 @@ class HeldOutPictures:
         base = run.inputs.base
         if self._vae is None:
             self._vae = load_vae(base.name, base.revision).to(run.accelerator.device)
-        return decode_canvases(self._vae, latents, run.inputs.datasets[batch.dataset].info, base)
+        return decode_canvases(self._vae, latents, run.inputs.validation[batch.dataset].info, base)
 
 
 def _spaced(rows: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -153,6 +154,30 @@ def compiled_colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(tmp_path_factory.mktemp("colours"))
     project.draw(*range(24))
     project.compile(samples_per_shard=5)
+    return project.output
+
+
+@pytest.fixture(scope="session")
+def compiled_portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 14 persons in one shard, for reading only.
+
+    Of each there are five pictures, each the target of four canvases, right of two of the others.
+    """
+    project = Project(tmp_path_factory.mktemp("portraits"))
+    for person, number in itertools.product(range(14), range(5)):
+        folder = project.root / f"people/{person:02d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        draw_picture(16, 16, 5 * person + number).save(folder / f"{number}.png")
+    columns = {"first": "image.1", "second": "image.2", "new": "image"}
+    people = {"kind": "folder", "path": "people"}
+    project.compile(
+        source={"kind": "groups", "of": people, "references": 2, "samples": 4},
+        panels={name: {"from": column} for name, column in columns.items()},
+        layout=[list(columns)],
+        target="new",
+        panel_size={"width": 16, "height": 16},
+        samples_per_shard=1000,
+    )
     return project.output
 
 

@@ -5,6 +5,7 @@ In the order in which a run meets the modules:
 - `settings`, `adapter`: what is asked for, and what is trained.
 - `canvases`, `samples`: a dataset that is open, here or by `compiler.stores` from a URL, and where
   its samples lie.
+- `links`, `hold_out`, `division`: which samples belong together, and what is validated on.
 - `order`, `fetch_ahead`, `reader`, `conditioning`, `loader`: samples become batches.
 - `base`, `objective`, `step`: the model, and from a batch to its losses.
 - `optimizer`, `state`, `checkpoint`, `resume`: what training changes, and how it is kept.

@@ -17,8 +17,8 @@ from ..compiler.errors import DatasetError, SettingsError
 from ..compiler.files import DATASET, NULL_PROMPT
 from ..compiler.seal import checksums_of
 from ..compiler.stores.cache import CacheSettings
+from ..compiler.stores.revision import without_commit
 from ..compiler.stores.store import Store, open_store
-from .order import Numbers
 from .samples import SampleTable, read_samples
 
 
@@ -95,11 +95,8 @@ def _widths(dataset: Canvases) -> tuple[int, int]:
     return dataset.hidden.shape[-1], dataset.pooled.shape[-1]
 
 
-def hold_out(total: int, count: int) -> tuple[Numbers, Numbers]:
-    """The samples to train on and those to validate on, which depend on the counts alone.
-
-    Held out are `count` samples, but at most a tenth, evenly spread over the dataset.
-    """
-    count = min(count, total // 10)
-    held = (np.arange(count) * 2 + 1) * total // max(1, 2 * count)
-    return np.delete(np.arange(total), held), held
+def labels(datasets: Sequence[Canvases]) -> list[str]:
+    """What datasets are called in figures: the last part of their names, each made unique."""
+    names = [Path(without_commit(dataset.name)).resolve().name for dataset in datasets]
+    counts = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"{name}-{n + 1}" if n else name for name, n in zip(names, counts, strict=True)]

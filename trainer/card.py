@@ -11,16 +11,23 @@ import yaml
 from ..compiler.card import describe_task
 from ..compiler.files import write_whole
 from ..compiler.stores.revision import dataset_on_hub
-from .metrics import OTHER_CONTEXT, VALIDATION
+from .metrics import OTHER_CONTEXT, VALIDATION, validation_of
 
 CURVE = "curve.png"
-#: What the curve and the card show, and under which names.
+#: What the curve and the card show, and under which names: see `losses_in`.
 LOSSES = {
     "loss": "training loss",
     VALIDATION: "validation loss",
     OTHER_CONTEXT: "validation loss in another sample's context",
 }
 PICTURES = "pictures"
+
+
+def losses_in(metrics: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The losses of a run's metrics by their names, with what each is called."""
+    start = validation_of("")
+    found = dict.fromkeys(name for line in metrics for name in line if name.startswith(start))
+    return LOSSES | {name: f"validation loss of {name.removeprefix(start)}" for name in found}
 
 
 def draw_curve(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -31,7 +38,7 @@ def draw_curve(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    for name, label in LOSSES.items():
+    for name, label in losses_in(metrics).items():
         points = [(line["step"], line[name]) for line in metrics if name in line]
         if points:
             marker = "." if len(points) < 50 else ""
@@ -72,7 +79,7 @@ def write_card(
         _describe_use(kind, base, weights),
         _describe_training(metrics),
         *_describe_pictures(run),
-        _describe_data(task_card["datasets"]),
+        _describe_data(task_card["datasets"], task_card.get("validation", ())),
         "## Settings\n\n```yaml\n" + yaml.safe_dump(dict(settings), sort_keys=False) + "```",
     ]
     write_whole(run / "README.md", ("\n\n".join(parts) + "\n").encode())
@@ -90,15 +97,21 @@ def _datasets_on_hub(task_card: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for name in found if name))
 
 
-def _describe_data(datasets: Sequence[Mapping[str, Any]]) -> str:
-    lines = ["## Data", ""]
-    for dataset in datasets:
-        commit = f" at commit {dataset['commit']}" if dataset["commit"] else ""
-        lines.append(
-            f"- `{dataset['name']}`{commit}: {dataset['samples']} samples, fingerprint "
-            f"`{dataset['fingerprint'][:12]}`"
-        )
+def _describe_data(
+    datasets: Sequence[Mapping[str, Any]], validation: Sequence[Mapping[str, Any]]
+) -> str:
+    lines = ["## Data", "", *map(_describe_dataset, datasets)]
+    if validation:
+        lines += ["", "Validated on, and not trained on:", "", *map(_describe_dataset, validation)]
     return "\n".join(lines)
+
+
+def _describe_dataset(dataset: Mapping[str, Any]) -> str:
+    commit = f" at commit {dataset['commit']}" if dataset["commit"] else ""
+    return (
+        f"- `{dataset['name']}`{commit}: {dataset['samples']} samples, fingerprint "
+        f"`{dataset['fingerprint'][:12]}`"
+    )
 
 
 def _describe_use(kind: str, base: str, weights: str) -> str:
@@ -124,7 +137,7 @@ def _describe_pictures(run: Path) -> Iterator[str]:
 
 def _describe_training(metrics: Sequence[Mapping[str, Any]]) -> str:
     lines = ["## Training", "", f"![loss over steps]({CURVE})"]
-    for name, label in LOSSES.items():
+    for name, label in losses_in(metrics).items():
         found = [line for line in metrics if name in line]
         if found:
             first, last = found[0], found[-1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,10 +76,27 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         RunError: when it is damaged.
     """
-    try:
-        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    state = read_state(folder)
+    with _explained(folder):
         tensors = {name: load_file(folder / _file(name)) for name in state.pop("tensors")}
         return Checkpoint(state.pop("step"), tensors, state)
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """What a checkpoint holds besides tensors, and the names of those.
+
+    Raises:
+        RunError: when it is damaged.
+    """
+    with _explained(folder):
+        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        return {"step": state["step"], "tensors": state["tensors"], **state}
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
         raise RunError(
             f"{folder}: the checkpoint cannot be read ({error}); delete this folder and resume "

@@ -73,6 +73,12 @@ def train_command(
         str | None,
         typer.Option(help="A diffusers folder or Hub id.", show_default="the datasets' own"),
     ] = None,
+    validation: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A dataset to validate on, in place of held-out samples; can be given again."
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A setting: adapter.rank=16.")
     ] = None,
@@ -107,6 +113,7 @@ def train_command(
         "learning_rate": learning_rate,
         "seed": seed,
         "model": model,
+        "validation": validation or None,
     }
     with ending(COMMAND, "stopped; give the same command with --resume to go on", debug):
         if settings_:

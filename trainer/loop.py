@@ -16,7 +16,7 @@ from torch import Tensor
 from ..compiler.report import Report
 from .interrupt import Interrupt
 from .loader import Batch
-from .metrics import OTHER_CONTEXT, VALIDATION, Metrics
+from .metrics import OTHER_CONTEXT, VALIDATION, Metrics, validation_of
 from .recorder import Recorder
 from .run import Run
 from .step import seed_of_batch
@@ -122,10 +122,12 @@ class Loop:
             if self._pictures is not None and run.accelerator.is_main_process:
                 self._pictures(run)
         figures = {VALIDATION: found.loss, OTHER_CONTEXT: found.other_context}
+        figures |= {validation_of(name): loss for name, loss in found.losses.items()}
         self._metrics.log(run.state.step, figures)
+        each = "".join(f"; {name} {loss:.5f}" for name, loss in found.losses.items())
         self._report.note(
             f"step {run.state.step}: validation loss {found.loss:.5f}, "
-            f"{found.other_context:.5f} in another sample's context"
+            f"{found.other_context:.5f} in another sample's context{each}"
         )
         self._pace.began += time.perf_counter() - began
 

@@ -18,6 +18,11 @@ METRICS = "metrics.jsonl"
 VALIDATION, OTHER_CONTEXT = "validation_loss", "validation_loss_other_context"
 
 
+def validation_of(dataset: str) -> str:
+    """The name of one dataset's loss on held-out samples, where there are several datasets."""
+    return f"{VALIDATION}/{dataset}"
+
+
 class Metrics:
     """Writes a line of JSON for every step that is logged, on the main process.
 

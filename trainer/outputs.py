@@ -28,7 +28,8 @@ def write_outputs(run: Run, exports: Collection[str]) -> Path:
         weights = write_adapter(run.output, run.network, settings.adapter)
         if "kohya" in exports:
             write_kohya(run.output / KOHYA, run.network, settings.adapter)
-    card = make_task_card(inputs.datasets, inputs.base, settings)
+    others = inputs.validation if settings.validation is not None else ()
+    card = make_task_card(inputs.datasets, inputs.base, settings, others)
     write_whole(run.output / TASK_CARD, to_json(card))
     described = describe_settings(run)
     write_whole(run.output / SETTINGS, to_json(described))

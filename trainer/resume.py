@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..compiler.errors import SettingsError
+from .checkpoint import list_checkpoints, read_state
+from .division import ROWS
 
-#: Settings that change nothing of what is computed, and the last three, whose outcome is compared
-#: instead: the model that was opened, the precision that was chosen.
+#: Settings that change nothing of what is computed, and the last four, whose outcome is compared
+#: instead: the model and the datasets that were opened, the precision that was chosen.
 _FREE = {
     "log_every",
     "checkpoint_every",
@@ -20,6 +22,7 @@ _FREE = {
     "model",
     "revision",
     "precision",
+    "validation",
 }
 
 
@@ -44,6 +47,17 @@ def check_same_run(folder: Path, saved: Mapping[str, Any], current: Mapping[str,
             f"{folder} is of another run: {'; '.join(found)}; give the same datasets and settings, "
             f"{_advise_on_commits(saved)}or another --output"
         )
+
+
+def rules_of(run: Path) -> list[str]:
+    """How the run in a folder divided its datasets, to be told to `divide`; none where none is.
+
+    Raises:
+        RunError: when its newest checkpoint is damaged.
+    """
+    found = list_checkpoints(run)
+    datasets = read_state(found[-1])["identity"]["datasets"] if found else ()
+    return [dataset.get("held_out", ROWS) for dataset in datasets]
 
 
 def _advise_on_commits(saved: Mapping[str, Any]) -> str:

@@ -20,7 +20,8 @@ from ..compiler.stores.cache import CacheSettings
 from ..compiler.stores.revision import commit_of
 from .adapter import add_adapter, trainable
 from .base import Base, check_fits, open_base
-from .canvases import Canvases, check_same_latents, hold_out, open_canvases
+from .canvases import Canvases, check_same_latents, labels, open_canvases
+from .division import GROUPS, Division, divide, validate_on
 from .fetch_ahead import window_of
 from .loader import CanvasLoader
 from .optimizer import make_optimizer, make_schedule
@@ -36,13 +37,27 @@ from .validation import Validation, lenders
 class Inputs:
     """The datasets of a run, and the model that they were made for.
 
-    `training` and `held_out` are the numbers of the samples for each dataset.
+    `division` says what of `datasets` is trained on, and what is validated on.
     """
 
     datasets: tuple[Canvases, ...]
     base: Base
-    training: tuple[Numbers, ...]
-    held_out: tuple[Numbers, ...]
+    division: Division
+
+    @property
+    def training(self) -> tuple[Numbers, ...]:
+        """The numbers of the samples to train on, for each of `datasets`."""
+        return self.division.training
+
+    @property
+    def held_out(self) -> tuple[Numbers, ...]:
+        """The numbers of the samples to validate on, for each of `validation`."""
+        return self.division.held_out
+
+    @property
+    def validation(self) -> tuple[Canvases, ...]:
+        """The datasets that are validated on."""
+        return self.division.validation
 
 
 @dataclass(frozen=True)
@@ -80,25 +95,44 @@ class Run:
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run must share with this one, as plain data."""
+        inputs = self.inputs
+        own = {"validation": list(map(_identity_of, inputs.validation))}
         return {
             "settings": self.settings.model_dump(mode="json"),
             "datasets": [
                 {
-                    "fingerprint": dataset.info["fingerprint"],
-                    "samples": len(dataset),
-                    **({"commit": commit} if (commit := commit_of(dataset.name)) else {}),
-                    "shuffled_shards": window_of(dataset, len(self.inputs.datasets)),
+                    **_identity_of(dataset),
+                    "shuffled_shards": window_of(dataset, len(inputs.datasets)),
+                    # Runs from before there was another rule do not say theirs.
+                    **({"held_out": rule} if rule == GROUPS else {}),
                 }
-                for dataset in self.inputs.datasets
+                for dataset, rule in zip(inputs.datasets, inputs.division.rules, strict=True)
             ],
+            **(own if self.settings.validation is not None else {}),
             "base": {"name": self.inputs.base.name, "revision": self.inputs.base.revision},
             "processes": self.accelerator.num_processes,
             "precision": self.accelerator.mixed_precision,
         }
 
 
-def open_inputs(paths: Sequence[str | Path], settings: Settings, cache: CacheSettings) -> Inputs:
+def _identity_of(dataset: Canvases) -> dict[str, Any]:
+    commit = commit_of(dataset.name)
+    return {
+        "fingerprint": dataset.info["fingerprint"],
+        "samples": len(dataset),
+        **({"commit": commit} if commit else {}),
+    }
+
+
+def open_inputs(
+    paths: Sequence[str | Path],
+    settings: Settings,
+    cache: CacheSettings,
+    rules: Sequence[str] = (),
+) -> Inputs:
     """Open the datasets and their model, and check that they go together; loads no weights.
+
+    `rules` are those of the checkpoint to go on from: see `division.divide`.
 
     Raises:
         SettingsError: when they do not, or there are too few samples.
@@ -110,16 +144,17 @@ def open_inputs(paths: Sequence[str | Path], settings: Settings, cache: CacheSet
         raise SettingsError(
             f"weights: {len(settings.weights)} weights for {len(datasets)} datasets; give one each"
         )
-    check_same_latents(datasets)
+    validation = tuple(open_canvases(path, cache) for path in settings.validation or ())
+    check_same_latents([*datasets, *validation])
     made_for = datasets[0].info["model"]
     name = settings.model or made_for["name"]
     base = open_base(name, settings.revision if settings.model else made_for["revision"])
-    for dataset in datasets:
+    for dataset in (*datasets, *validation):
         check_fits(base, dataset)
-    training, held_out = zip(
-        *(hold_out(len(dataset), settings.validation_samples) for dataset in datasets), strict=True
-    )
-    return Inputs(datasets, base, training, held_out)
+    count = settings.validation_samples
+    if validation:
+        return Inputs(datasets, base, validate_on(validation, datasets, count))
+    return Inputs(datasets, base, divide(datasets, count, rules))
 
 
 def open_accelerator(settings: Settings, output: Path) -> Accelerator:
@@ -208,7 +243,7 @@ def _validation(inputs: Inputs, settings: Settings, accelerator: Accelerator) ->
         return None
     own, others = (
         CanvasLoader(
-            inputs.datasets,
+            inputs.validation,
             settings.batch_size,
             rank=accelerator.process_index,
             ranks=accelerator.num_processes,
@@ -216,6 +251,9 @@ def _validation(inputs: Inputs, settings: Settings, accelerator: Accelerator) ->
             once=True,
             pin=accelerator.device.type == "cuda",
         )
-        for parts in (inputs.held_out, lenders(inputs.datasets, inputs.held_out))
+        for parts in (
+            inputs.held_out,
+            lenders(inputs.validation, inputs.held_out, inputs.division.sets),
+        )
     )
-    return Validation(own, others, inputs.held_out, accelerator)
+    return Validation(own, others, inputs.held_out, labels(inputs.validation), accelerator)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -70,8 +70,7 @@ def read_samples(
     Raises:
         DatasetError: when an index is missing or damaged, or the dataset is empty.
     """
-    with ThreadPoolExecutor(_READERS) as pool:
-        parts = list(pool.map(lambda number: _read_index(store, number, checksums), range(shards)))
+    parts = read_indexes(store, shards, checksums, _COLUMNS)
     table = pa.concat_tables([table for _, table in parts]) if parts else None
     if table is None or not table.num_rows:
         raise DatasetError(f"{store.name}: the dataset has no samples; compile it again")
@@ -101,13 +100,29 @@ def sample_name(store: Store, table: SampleTable, number: int) -> str:
     return f"{row['key']} ({row['source']})"
 
 
+def read_indexes(
+    store: Store, shards: int, checksums: Mapping[str, str], columns: Sequence[str]
+) -> list[tuple[dict[str, FileRecord], pa.Table]]:
+    """Each shard's files and these columns of its index; see `index.read_columns`.
+
+    Raises:
+        DatasetError: when an index is missing or damaged.
+    """
+
+    def read(number: int) -> tuple[dict[str, FileRecord], pa.Table]:
+        return _read_index(store, number, checksums, columns)
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(read, range(shards)))
+
+
 def _read_index(
-    store: Store, number: int, checksums: Mapping[str, str]
+    store: Store, number: int, checksums: Mapping[str, str], columns: Sequence[str]
 ) -> tuple[dict[str, FileRecord], pa.Table]:
     name = shard_name(number, ".parquet")
     path = store.metadata(name, sha256=checksums.get(name))
     try:
-        header, table = read_columns(path, _COLUMNS)
+        header, table = read_columns(path, columns)
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DatasetError(
             f"{store.name}/{name}: the shard's index cannot be read ({error}); "

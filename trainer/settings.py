@@ -82,8 +82,13 @@ class Settings(Strict):
     checkpoint_every: int = Field(default=500, ge=1)
     keep_checkpoints: int = Field(default=2, ge=1, description="Older ones are deleted.")
     validate_every: int = Field(default=500, ge=1)
+    validation: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Datasets to validate on. By default samples of the others are held out.",
+    )
     validation_samples: int = Field(
-        default=32, ge=0, description="Held out from training, but at most a tenth of a dataset."
+        default=32, ge=0, description="Samples of each dataset to validate on."
     )
     tracker: Literal["tensorboard", "wandb", "none"] = "tensorboard"
 
@@ -92,6 +97,20 @@ class Settings(Strict):
     def _read_no(cls, value: object) -> object:
         """YAML takes a bare ``no`` for false."""
         return "no" if value is False else value
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _read_single(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check_validation(self) -> Settings:
+        if self.validation is not None and not self.validation_samples:
+            raise ValueError(
+                "validation_samples: 0 samples of the datasets in validation; raise it, or leave "
+                "validation out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_warmup(self) -> Settings:

@@ -18,13 +18,19 @@ TASK_CARD = "task.json"
 CARD_VERSION = 1
 
 
-def make_task_card(datasets: Sequence[Canvases], base: Base, settings: Settings) -> dict[str, Any]:
+def make_task_card(
+    datasets: Sequence[Canvases],
+    base: Base,
+    settings: Settings,
+    validation: Sequence[Canvases] = (),
+) -> dict[str, Any]:
     """The card of an adapter: its base model, and each task's panels, layout, target and prompt.
 
     A task's `recipe` is the compiler's own, but for where its rows came from and which were kept,
     so that a sampler builds its canvas with the code that built the training canvases. The shares
     of dropout say whether the adapter knows the empty prompt and the empty context. `datasets` are
-    where the data came from, with the commit of those on the Hub.
+    where the data came from, with the commit of those on the Hub; so are those of `validation`,
+    on which nothing was trained.
     """
     return {
         "card_version": CARD_VERSION,
@@ -33,6 +39,7 @@ def make_task_card(datasets: Sequence[Canvases], base: Base, settings: Settings)
         "prompt_dropout": settings.prompt_dropout,
         "context_dropout": settings.context_dropout,
         "datasets": [_origin(dataset) for dataset in datasets],
+        **({"validation": list(map(_origin, validation))} if validation else {}),
         "tasks": _tasks(datasets),
     }
 

@@ -23,7 +23,7 @@ from .loop import Loop
 from .metrics import VALIDATION, Metrics, check_tracker, read_metrics
 from .outputs import describe_settings, write_outputs
 from .recorder import NotFiniteError
-from .resume import check_same_run
+from .resume import check_same_run, rules_of
 from .run import Run, check_enough_samples, open_accelerator, open_inputs, prepare
 from .settings import Settings, check_exports
 from .stopwatch import Stopwatch
@@ -81,7 +81,9 @@ def train(
     is_main = accelerator.is_main_process
     report = report if is_main else Silent()
     watch.lap("device")
-    inputs = open_inputs(_pinned(datasets, is_main), settings, cache or CacheSettings())
+    rules = rules_of(output) if resume else ()
+    settings = _with_pinned_validation(settings, is_main)
+    inputs = open_inputs(_pinned(datasets, is_main), settings, cache or CacheSettings(), rules)
     check_enough_samples(inputs, settings, accelerator.num_processes)
     watch.lap("datasets")
     lock = locked(output, _STATE) if is_main else nullcontext()
@@ -100,6 +102,13 @@ def _pinned(datasets: Sequence[str | Path], is_main: bool) -> list[str | Path]:
     pinned = [pin(str(path)) if is_main else "" for path in datasets]
     broadcast_object_list(pinned)
     return list(pinned)
+
+
+def _with_pinned_validation(settings: Settings, is_main: bool) -> Settings:
+    if settings.validation is None:
+        return settings
+    pinned = tuple(map(str, _pinned(settings.validation, is_main)))
+    return settings.model_copy(update={"validation": pinned})
 
 
 def _train(
@@ -183,7 +192,9 @@ def _describe(run: Run, report: Report) -> None:
     report.note("\n".join(f"{key}: {value}" for key, value in settings.items()))
     samples = sum(map(len, run.inputs.training))
     held_out = sum(map(len, run.inputs.held_out))
-    report.note(f"{samples} samples to train on, {held_out} held out for validation")
+    for note in run.inputs.division.notes:
+        report.note(note)
+    report.note(f"{samples} samples to train on, {held_out} to validate on")
     report.note(
         f"{trained:,} of {everything:,} parameters are trained ({trained / everything:.3%}), "
         f"on {run.accelerator.device}"

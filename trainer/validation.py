@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from torch import Tensor
 
 from ..compiler.errors import RunError
 from .canvases import Canvases
@@ -27,18 +28,21 @@ class Measured:
 
     `loss` is that of the canvases as they are, `other_context` the one when each target stands in
     the context of another sample: the two are equal as long as nothing was learned of the context.
+    Where several datasets have such samples, `losses` has the `loss` of each, by its name.
     """
 
     loss: float
     other_context: float
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 class Validation:
     """Measures a U-Net on the held-out samples `parts` of each dataset, which `loader` gives once.
 
-    The n-th of N samples has the timestep in the middle of the n-th of N equal parts of the
-    schedule, so that even a few samples cover it evenly, and noise of its own. `others` gives the
-    samples whose contexts are lent, in as many batches: see `lenders`.
+    The n-th of a dataset's N samples has the timestep in the middle of the n-th of N equal parts of
+    the schedule, so that even a few samples cover it evenly, and noise of its own. `others` gives
+    the samples whose contexts are lent, in as many batches: see `lenders`. `names` are what the
+    datasets are called.
     """
 
     def __init__(
@@ -46,10 +50,11 @@ class Validation:
         loader: CanvasLoader,
         others: CanvasLoader,
         parts: Sequence[Numbers],
+        names: Sequence[str],
         accelerator: Accelerator,
     ) -> None:
         self._loader, self._others = loader, others
-        self._parts, self._accelerator = parts, accelerator
+        self._parts, self._names, self._accelerator = parts, names, accelerator
         self._offsets = np.cumsum([0, *map(len, parts)])
         self._kept: list[tuple[Batch, Batch]] = []
 
@@ -61,13 +66,15 @@ class Validation:
             RunError: naming the samples for which it is not finite.
         """
         device = self._accelerator.device
-        totals = torch.zeros(2, dtype=torch.float64, device=device)
+        totals = torch.zeros(len(self._parts), 2, dtype=torch.float64, device=device)
         broken: list[str] = []
         unet.eval()
         for batch, other in self._batches():
-            places = self._places(batch)
-            eps = noise_at(places, batch.latents.shape[1:], _SEED).to(device)
-            t = spread_timesteps(places, self._offsets[-1], len(objective.abar)).to(device)
+            part = self._parts[batch.dataset]
+            places = np.searchsorted(part, batch.samples)
+            of_all = (places + self._offsets[batch.dataset]).tolist()
+            eps = noise_at(of_all, batch.latents.shape[1:], _SEED).to(device)
+            t = spread_timesteps(places.tolist(), len(part), len(objective.abar)).to(device)
             with self._accelerator.autocast():
                 errors = torch.stack(
                     [
@@ -77,7 +84,7 @@ class Validation:
                 )
             bad = ~errors[0].isfinite().cpu().numpy()
             broken += self._loader.names(batch.dataset, batch.samples[bad])
-            totals += errors.sum(dim=1)
+            totals[batch.dataset] += errors.sum(dim=1)
         unet.train()
         if names := gather_object(broken):
             raise RunError(
@@ -85,8 +92,14 @@ class Validation:
                 f"{f' and {len(names) - 3} more' if len(names) > 3 else ''}; go on with --resume "
                 "from the last checkpoint, and try a lower learning_rate"
             )
-        totals = self._accelerator.reduce(totals, "sum") / self._offsets[-1]
-        return Measured(*totals.tolist())
+        return self._mean(self._accelerator.reduce(totals, "sum"))
+
+    def _mean(self, totals: Tensor) -> Measured:
+        """From sums over the samples of each dataset, float64 [datasets, 2]."""
+        loss, other_context = (totals.sum(dim=0) / self._offsets[-1]).tolist()
+        named = zip(self._names, totals[:, 0].tolist(), self._parts, strict=True)
+        losses = {name: total / len(part) for name, total, part in named if len(part)}
+        return Measured(loss, other_context, losses if len(losses) > 1 else {})
 
     def _batches(self) -> Iterable[tuple[Batch, Batch]]:
         """The held-out samples; remote ones are kept, or they would fill the cache each time."""
@@ -96,20 +109,29 @@ class Validation:
         self._kept = self._kept or list(pairs)
         return self._kept
 
-    def _places(self, batch: Batch) -> list[int]:
-        """Which of all held-out samples these are."""
-        found = np.searchsorted(self._parts[batch.dataset], batch.samples)
-        return [int(place) for place in found + self._offsets[batch.dataset]]
 
+def lenders(
+    datasets: Sequence[Canvases], parts: Sequence[Numbers], sets: Sequence[Numbers]
+) -> list[Numbers]:
+    """The held-out samples anew: each comes when another one of its shape came before.
 
-def lenders(datasets: Sequence[Canvases], parts: Sequence[Numbers]) -> list[Numbers]:
-    """The held-out samples anew, so that each comes when the next one of its shape came before."""
+    That is one of another set wherever possible, as the contexts within one are alike; `sets` are
+    those of the samples.
+    """
     lending = []
-    for dataset, part in zip(datasets, parts, strict=True):
+    for dataset, part, of in zip(datasets, parts, sets, strict=True):
         shapes = dataset.samples.shape[part]
-        rolled = [np.roll(part[shapes == shape], 1) for shape in np.unique(shapes)]
+        alike = [shapes == shape for shape in np.unique(shapes)]
+        rolled = [np.roll(part[same], _distance(of[same])) for same in alike]
         lending.append(np.concatenate([part[:0], *rolled]))
     return lending
+
+
+def _distance(sets: Numbers) -> int:
+    """By how many places samples with these sets are rolled, to meet most that are of others."""
+    largest = int(np.unique(sets, return_counts=True)[1].max())
+    tried = dict.fromkeys([1, largest, max(1, len(sets) // 2)])
+    return max(tried, key=lambda distance: int((sets != np.roll(sets, distance)).sum()))
 
 
 def in_context_of(batch: Batch, other: Batch) -> Batch:

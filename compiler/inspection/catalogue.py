@@ -18,7 +18,7 @@ import pyarrow as pa
 from ..dataset import leak_of, read_known_info, unfinished
 from ..errors import DamagedFileError, DatasetError
 from ..files import DATASET, SHARD_NAME, SHARDS, shard_name
-from ..index import SCHEMA, FileRecord, Rejection, ShardHeader, missized, read_columns
+from ..index import SCHEMA, SHARED, FileRecord, Rejection, ShardHeader, missized, read_columns
 from ..seal import checksums_of
 from ..stores.cache import CacheSettings
 from ..stores.store import Store, name_of, open_store
@@ -26,9 +26,11 @@ from ..verify import damage_beside_shards, find_miscounts
 
 SHAPE = ("channels", "height", "width")
 #: Columns of the indexes that are read; stamps can be long, and nobody looks at them.
-_COLUMNS = [name for name in SCHEMA.names if name != "stamp" and not name.startswith("txt_")]
+_COLUMNS = [
+    name for name in SCHEMA.names if name not in ("stamp", *SHARED) and not name.startswith("txt_")
+]
 #: A column that came later: in the table of an index without it, it is null.
-_GROUP = pa.field("group", pa.string())
+_GROUP = SCHEMA.field("group")
 _READERS = 8
 
 

@@ -20,6 +20,8 @@ ImageValue = str | bytes | Image.Image
 #: A text column holds a single value, or several texts of which each sample gets one.
 Value = ImageValue | int | float | bool | tuple[str, ...] | None
 StampKind = Literal["stat", "checksum"]
+#: In place of a column by which rows are grouped: the folder in their keys.
+FOLDER = "folder"
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,17 @@ class Source(Strict):
         description="How a changed row is noticed: by the size and modification time of its files, "
         "or by their SHA-256 (slower, but unmoved by a copy or a touch).",
     )
+    group: str | None = Field(
+        default=None,
+        description="The text column whose equal values mark rows that belong together, such as "
+        "crops of one photograph, or `folder` for the files of one folder. They are held out from "
+        "training together.",
+    )
+
+    @property
+    def group_column(self) -> str | None:
+        """The column that `group` names; None where it names none."""
+        return None if self.group == FOLDER else self.group
 
     def scan(self, columns: Columns, base: Path) -> pa.Table:
         """List the rows, in the order in which they will be compiled.
@@ -107,8 +120,10 @@ class Source(Strict):
         Returns:
             A table with the string columns ``key`` (unique) and ``stamp`` (changes when the row's
             data change, and is readable: ``image=18231@1719832000000000000``), and whatever else
-            `read` needs, with absolute paths. It may be memory-mapped, and bring what was found
-            of the source as a whole: see `findings.attach`.
+            `read` needs, with absolute paths. Where the source knows which rows belong together,
+            the string column ``group`` is equal for them, and null for a row on its own. It may be
+            memory-mapped, and bring what was found of the source as a whole: see
+            `findings.attach`.
 
         Raises:
             SourceError: when the source cannot be read, has no rows, or lacks a column.

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..errors import RowError, SourceError
 from ..findings import attach, attached
-from .base import Columns, Row, Source, Value
+from .base import FOLDER, Columns, Row, Source, Value
 from .folder import FolderSource
 from .huggingface import HuggingFaceSource
 from .mapped import map_batches
@@ -38,16 +38,15 @@ Member = (
     | MagicBrushSource
     | DreamBenchSource
 )
-#: By what groups are told apart unless a column does: the folder of a row's key.
-FOLDER = "folder"
 _ROWS_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
 class Joined:
-    """A row to be: its key, the numbers of its members by suffix, or why there are none."""
+    """A row to be: its key and group, the numbers of its members by suffix, or why it has none."""
 
     key: str
+    group: str | None
     members: Mapping[str, int]
     error: str | None = None
 
@@ -63,6 +62,13 @@ class JoiningSource(Source):
         description="The text column whose equal values make a group; by default the folder in "
         "which a member's file lies.",
     )
+
+    @field_validator("of")
+    @classmethod
+    def _refuse_group(cls, of: Source) -> Source:
+        if of.group is not None:
+            raise ValueError("group: members belong to the group that `by` makes; remove the key")
+        return of
 
     def suffixes(self) -> tuple[str, ...]:
         """What stands behind a column's name for each member."""
@@ -123,12 +129,12 @@ class JoiningSource(Source):
         for name, numbers in groups.items():
             if name is None:
                 reason = f"the column {self.by!r}, by which rows are grouped, is empty"
-                yield from (Joined(keys[number], {}, reason) for number in numbers)
+                yield from (Joined(keys[number], None, {}, reason) for number in numbers)
             else:
                 yield from self.join(name, {number: keys[number] for number in numbers})
 
     def _schema(self, members: pa.Schema) -> pa.Schema:
-        fields = [("key", pa.string()), ("stamp", pa.string()), ("error", pa.string())]
+        fields = [(name, pa.string()) for name in ("key", "stamp", "group", "error")]
         for suffix in self.suffixes():
             fields += [(f"{suffix}|{field.name}", _plain(field.type)) for field in members]
         return pa.schema(fields)
@@ -142,7 +148,8 @@ class JoiningSource(Source):
                 s: _take(members, [row.members.get(s) for row in chunk]) for s in self.suffixes()
             }
             stamps = [self._stamp(parts, number) for number in range(len(chunk))]
-            columns = [[row.key for row in chunk], stamps, [row.error for row in chunk]]
+            columns: list[Any] = [[row.key for row in chunk], stamps]
+            columns += [[row.group for row in chunk], [row.error for row in chunk]]
             columns += [part[name] for part in parts.values() for name in members.column_names]
             yield pa.record_batch(columns, schema=schema)
         if not found:
@@ -188,7 +195,7 @@ class GroupsSource(JoiningSource):
         """Each target with each choice of references; see `JoiningSource.join`."""
         if len(keys) <= self.references:
             needed = self.references + 1
-            yield Joined(name, {}, f"the group has {len(keys)} members; {needed} are needed")
+            yield Joined(name, name, {}, f"the group has {len(keys)} members; {needed} are needed")
             return
         numbers = list(keys)
         targets = {"each": numbers, "first": numbers[:1], "last": numbers[-1:]}[self.target]
@@ -196,7 +203,7 @@ class GroupsSource(JoiningSource):
             others = [number for number in numbers if number != target]
             for count, chosen in enumerate(self._choices(others, keys[target])):
                 members = dict(zip(self.suffixes(), (target, *chosen), strict=True))
-                yield Joined(f"{keys[target]}+{count}", members)
+                yield Joined(f"{keys[target]}+{count}", name, members)
 
     def _choices(self, others: Sequence[int], key: str) -> Iterator[tuple[int, ...]]:
         possible = comb(len(others), self.references)
@@ -233,11 +240,12 @@ class SequencesSource(JoiningSource):
         """Each run of members; see `JoiningSource.join`."""
         numbers = list(keys)
         if len(numbers) < self.length:
-            yield Joined(name, {}, f"the group has {len(keys)} members; {self.length} are needed")
+            reason = f"the group has {len(keys)} members; {self.length} are needed"
+            yield Joined(name, name, {}, reason)
             return
         for start in range(0, len(numbers) - self.length + 1, self.step or self.length):
             part = numbers[start : start + self.length]
-            yield Joined(keys[part[0]], dict(zip(self.suffixes(), part, strict=True)))
+            yield Joined(keys[part[0]], name, dict(zip(self.suffixes(), part, strict=True)))
 
 
 def _columns_of(columns: Columns, suffix: str, suffixes: Sequence[str]) -> Columns:

@@ -9,12 +9,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Photograph:
-    """One bundled photograph; those that are `held_out` train nothing in this project."""
+    """One bundled photograph; those that are `held_out` train nothing in this project.
+
+    `scene` names what it shows where another one shows the same.
+    """
 
     file: str
     caption: str
     held_out: bool = False
     colour: bool = True
+    scene: str | None = None
 
     @property
     def name(self) -> str:
@@ -29,8 +33,8 @@ class Photograph:
 
 PHOTOGRAPHS = (
     Photograph("astronaut.png", "a smiling astronaut in an orange suit before a flag"),
-    Photograph("motorcycle_left.png", "a motorcycle in a garage full of tools"),
-    Photograph("motorcycle_right.png", "a parked motorcycle in a workshop"),
+    Photograph("motorcycle_left.png", "a motorcycle in a garage full of tools", scene="motorcycle"),
+    Photograph("motorcycle_right.png", "a parked motorcycle in a workshop", scene="motorcycle"),
     Photograph("rocket.jpg", "a rocket on its launch pad at dusk"),
     Photograph("hubble_deep_field.jpg", "galaxies in a black sky"),
     Photograph("ihc.png", "stained tissue under a microscope"),

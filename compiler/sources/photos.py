@@ -30,7 +30,7 @@ class PhotosSource(Source):
     """Crops of the colour photographs that scikit-image brings, with captions.
 
     The columns are ``image`` and ``caption``. Rows go round the photographs, so that the first
-    few show different ones.
+    few show different ones. Crops of one photograph are a group.
     """
 
     kind: Literal["photos"] = "photos"
@@ -46,12 +46,13 @@ class PhotosSource(Source):
         photographs = [photo for photo in PHOTOGRAPHS if photo.colour and self._includes(photo)]
         stamps = {photo.name: self._stamp(photo) for photo in photographs}
         sizes = {photo.name: _decoded(photo.name).size for photo in photographs}
+        scenes = {photo.name: photo.scene or photo.name for photo in photographs}
         rows = []
         for number in range(self.crops):
             for name, size in sizes.items():
                 box = crop_box(size, f"{self.seed}/{name}/{number}")
-                rows.append((f"{name}/{number:03d}", stamps[name], name, *box))
-        names = ("key", "stamp", "photograph", "left", "top", "right", "bottom")
+                rows.append((f"{name}/{number:03d}", stamps[name], scenes[name], name, *box))
+        names = ("key", "stamp", "group", "photograph", "left", "top", "right", "bottom")
         return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
     def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:

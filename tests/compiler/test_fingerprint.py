@@ -95,6 +95,17 @@ def test_a_key_that_shapes_bytes_changes_the_fingerprint(bare_project, tmp_path,
     assert differences(parts, changed)
 
 
+def test_keys_that_came_later_are_no_part_as_long_as_they_say_nothing(bare_project, tmp_path):
+    people = {"kind": "groups", "of": {"kind": "folder", "path": "pictures"}}
+    for source in (bare_project.data()["source"], people):
+        recipe = parts_of(bare_project.recipe(source=source), tmp_path)["recipe"]
+        assert "filters" not in recipe
+        assert "group" not in json.dumps(recipe["source"] | {"kind": ""})
+    said = {"kind": "folder", "path": "pictures", "group": "caption"}
+    parts = parts_of(bare_project.recipe(source=said), tmp_path)
+    assert parts["recipe"]["source"]["group"] == "caption"
+
+
 def test_how_a_mask_is_drawn_shapes_bytes(bare_project, tmp_path):
     target = {"panel": "colour", "mask": "hole"}
     box, brush = (

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from onepic.compiler.errors import DatasetError
 from onepic.compiler.index import (
     SCHEMA,
+    SHARED,
     FileRecord,
     Rejection,
     ShardHeader,
+    read_columns,
     read_header,
     read_index,
     write_index,
@@ -55,7 +57,8 @@ HEADER = ShardHeader(
 def row(number: int) -> dict[str, Any]:
     texts = {"key": f"{number:09d}", "source": f"ü{number}.png", "stamp": "image=1@2"}
     numbers = {name: number * 512 + n for n, name in enumerate(SCHEMA.names)}
-    return numbers | texts | {"prompt": "a düne"}
+    shared = {"group": "ü", "target_images": [-(2**63), number], "context_images": []}
+    return numbers | texts | {"prompt": "a düne"} | shared
 
 
 def write(folder: Path, header: ShardHeader = HEADER, count: int = 2) -> Path:
@@ -74,6 +77,15 @@ def test_header_and_rows_come_back_from_the_file(tmp_path):
     assert read_header(path) == HEADER
     assert read_index(path).to_pylist() == [row(0), row(1)]
     assert [file.name for file in tmp_path.iterdir()] == ["00003.parquet"]
+
+
+def test_an_index_from_before_samples_were_known_to_share_is_read_without_those_columns(tmp_path):
+    path = write(tmp_path)
+    pq.write_table(pq.read_table(path).drop_columns(list(SHARED)), path)
+    header, columns = read_columns(path, ["key", *SHARED])
+    assert header == HEADER
+    assert columns.column_names == ["key"]
+    assert read_index(path)["key"].to_pylist() == [row(0)["key"], row(1)["key"]]
 
 
 def test_the_same_shard_has_the_same_index(tmp_path):

@@ -343,3 +343,15 @@ def test_a_choice_of_targets_that_cannot_be_drawn_is_refused(choose: Any, messag
 
 def test_a_mask_and_a_choice_of_targets_exclude_each_other() -> None:
     assert "remove one of the two" in refusal(**choosing(1, mask="m"))
+
+
+def test_the_column_that_makes_groups_is_read_and_a_folder_is_no_column(bare_project):
+    for group, texts in {"caption": ("caption",), "folder": ()}.items():
+        source = {"kind": "folder", "path": "pictures", "group": group}
+        assert bare_project.recipe(source=source).columns.texts == texts
+
+
+def test_a_column_of_images_makes_no_groups(bare_project):
+    source = {"kind": "folder", "path": "pictures", "group": "image"}
+    with pytest.raises(ValueError, match=r"source\.group: the column 'image' holds images"):
+        bare_project.recipe(source=source)

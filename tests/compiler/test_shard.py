@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -326,3 +327,50 @@ def test_a_job_of_an_earlier_run_completes_nothing(project, encoder):
     with locked(output), pytest.raises(RunError, match="another run has taken over"):
         list(compile_shard(job, encoder))
     assert not (output / "shards").exists()
+
+
+class TestSharing:
+    """What the index says of the pictures and the groups of samples."""
+
+    def write_table(self, root: Path, lines: str) -> dict[str, str]:
+        (root / "table.csv").write_text(lines)
+        return {"kind": "table", "path": "table.csv"}
+
+    def test_rows_of_one_picture_have_its_numbers(self, project, encoder):
+        source = self.write_table(
+            project.root, "image\npictures/000.png\npictures/001.png\npictures/000.png\n"
+        )
+        make_shard(project, encoder, source=source)
+        first, other, again = index(project, "target_images")
+        assert first == again
+        assert len(first) == 2
+        assert not set(first) & set(other)
+        assert index(project, "context_images") == [[]] * 3
+        assert index(project, "group") == [None] * 3
+
+    def test_crops_of_one_file_share_its_number_and_not_that_of_their_pixels(
+        self, project, encoder
+    ):
+        panels = {
+            "grey": {"from": "image", "apply": [{"resize": {"width": 32}}]},
+            "colour": {"from": "image"},
+        }
+        make_shard(project, encoder, panels=panels)
+        for target, context in zip(
+            index(project, "target_images"), index(project, "context_images"), strict=True
+        ):
+            assert len(target) == 2
+            assert len(context) == 1
+            assert context[0] not in target
+
+    def test_where_a_project_lies_does_not_show(self, project, encoder, tmp_path):
+        make_shard(project, encoder)
+        moved = type(project)(Path(shutil.copytree(project.root, tmp_path / "moved")))
+        make_shard(moved, encoder, name="again")
+        assert files(moved, "again") == files(moved)
+
+    def test_a_column_of_the_source_says_which_rows_belong_together(self, project, encoder):
+        lines = "image,session\npictures/000.png,a\npictures/001.png,\npictures/002.png,a\n"
+        source = self.write_table(project.root, lines) | {"group": "session"}
+        make_shard(project, encoder, source=source)
+        assert index(project, "group") == ["a", None, "a"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from onepic.compiler.embeddings import Embeddings
 from onepic.compiler.files import DATASET, NULL_PROMPT, to_json
-from onepic.compiler.index import Rejection, ShardHeader
+from onepic.compiler.index import SHARED, Rejection, ShardHeader
 from onepic.compiler.info import count
 from onepic.compiler.lock import locked
 from onepic.compiler.null_prompt import write_null_prompt
@@ -214,6 +215,16 @@ def _new_sample(key: str, random: np.random.Generator, shape: Shape) -> Sample:
             "target_boxes": [box],
         },
     )
+
+
+@pytest.fixture(scope="session")
+def make_older() -> Callable[[Path], None]:
+    """`make_older(index)` leaves out of an index what samples share, as it once was."""
+
+    def drop(index: Path) -> None:
+        pq.write_table(pq.read_table(index).drop_columns(list(SHARED)), index)
+
+    return drop
 
 
 @pytest.fixture(scope="session", name="write_dataset")

@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from onepic.compiler.dataset import read_finished_info
 from onepic.compiler.errors import DatasetError, SettingsError
 from onepic.compiler.files import DATASET, NULL_PROMPT
-from onepic.trainer.canvases import check_same_latents, hold_out, open_canvases
+from onepic.trainer.canvases import check_same_latents, labels, open_canvases
 
 ChangeInfo = Callable[..., Path]
 
@@ -124,23 +122,6 @@ def test_datasets_with_other_embeddings_are_refused(name, change_info, many_shar
         check_same_latents([open_canvases(many_shards), open_canvases(folder)])
 
 
-@given(st.integers(0, 3000), st.integers(0, 400))
-def test_held_out_are_some_and_trained_on_all_others(total, count):
-    training, held = hold_out(total, count)
-    assert len(held) == min(count, total // 10)
-    assert sorted([*training.tolist(), *held.tolist()]) == list(range(total))
-    assert training.tolist() == sorted(training.tolist())
-    assert held.tolist() == sorted(held.tolist())
-    assert training.dtype == held.dtype == np.int64
-
-
-@given(st.integers(10, 3000), st.integers(1, 400))
-def test_held_out_samples_are_evenly_spread(total, count):
-    _, held = hold_out(total, count)
-    gaps = np.diff([-held[0] - 1, *held, 2 * total - held[-1]])  # mirrored at both ends
-    assert gaps.max() - gaps.min() <= 2
-
-
-def test_millions_are_split_at_once():
-    training, held = hold_out(10_000_000, 500)
-    assert (len(training), len(held)) == (9_999_500, 500)
+def test_datasets_of_one_name_are_told_apart(many_shards, change_info):
+    copies = [open_canvases(change_info(name)) for name in ("a/look", "b/look")]
+    assert labels([*copies, open_canvases(many_shards)]) == ["look", "look-2", many_shards.name]

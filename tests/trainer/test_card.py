@@ -131,3 +131,18 @@ def test_the_page_says_which_commit_of_a_dataset_was_trained_on(tmp_path):
     assert front(text)["datasets"] == ["someone/colours"]
     assert f"- `{HUB}` at commit {'c' * 40}: 7 samples, fingerprint `ffffffffffff`" in text
     assert "- `data/a`: 24 samples" in text
+
+
+def test_the_loss_of_each_of_several_datasets_is_on_the_page(tmp_path):
+    each = {"validation_loss/edit": 0.2, "validation_loss/tryon": 0.5}
+    text = page(tmp_path, task_card(), [*METRICS, {"step": 20, "validation_loss": 0.35} | each])
+    assert "Masked validation loss of edit: 0.2000 at step 20, 0.2000 at step 20." in text
+    assert "Masked validation loss of tryon: 0.5000 at step 20" in text
+
+
+def test_the_page_names_the_data_that_were_only_validated_on(tmp_path):
+    other = {"name": "heldout", "commit": None, "fingerprint": "e" * 64, "samples": 9}
+    card = task_card() | {"validation": [other]}
+    text = page(tmp_path, card)
+    assert "Validated on, and not trained on:\n\n- `heldout`: 9 samples" in text
+    assert "Validated on" not in page(tmp_path, task_card())

@@ -65,6 +65,7 @@ def test_the_list_of_settings_names_what_can_be_chosen():
         (["data", "--export", "onnx"], "--export onnx: known: kohya"),
         (["data", "--export", "kohya", "--set", "adapter.kind=full"], "adapter.kind=full"),
         (["data", "--set", "warmup=10", "--steps", "10"], "--set warmup=10"),
+        (["data", "--validation", "a", "--set", "validation_samples=0"], "validation_samples: 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

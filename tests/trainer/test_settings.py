@@ -150,3 +150,8 @@ def test_kohyas_form_of_other_adapters_is_refused(kind):
 def test_an_unknown_form_is_refused_with_those_there_are():
     with pytest.raises(SettingsError, match="--export onnx: known: kohya"):
         check_exports(["onnx"], Settings())
+
+
+@pytest.mark.parametrize("written", ["data/heldout", "[data/heldout]"])
+def test_one_dataset_to_validate_on_need_be_no_list(read: Read, written):
+    assert read(f"validation: {written}\n").validation == ("data/heldout",)

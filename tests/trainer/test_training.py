@@ -370,6 +370,82 @@ class TestResuming:
         assert start(steps=3, model="miniature", precision="auto", resume=True).steps == 3
 
 
+class TestValidating:
+    @pytest.fixture
+    def notes(self, compiled_portraits: Path) -> Callable[..., list[str]]:
+        """`notes(output, steps=3)` trains on portraits; what the run says on its way."""
+
+        def run(output: Path, resume: bool = False, **changes: Any) -> list[str]:
+            heard: list[str] = []
+
+            class Heard(Silent):
+                def note(self, text: str) -> None:
+                    heard.append(text)
+
+            settings = quick(steps=2, validation_samples=16) if not changes else quick(**changes)
+            train([compiled_portraits], output, settings, resume=resume, report=Heard())
+            return heard
+
+        return run
+
+    def test_whole_groups_are_held_out_also_when_a_run_goes_on(
+        self, notes, compiled_portraits, output
+    ):
+        expected = (
+            f"{compiled_portraits}: held out 20 of 280 samples: 1 whole group, of which 16 are "
+            "validated on"
+        )
+        assert expected in notes(output)
+        assert expected in notes(output, resume=True, steps=3, validation_samples=16)
+
+    def test_a_run_from_before_keeps_the_samples_that_it_held_out(
+        self, notes, compiled_portraits, output
+    ):
+        notes(output)
+        state = list_checkpoints(output)[-1] / "state.json"
+        saved = json.loads(state.read_text())
+        del saved["identity"]["datasets"][0]["held_out"]
+        state.write_text(json.dumps(saved))
+        expected = f"{compiled_portraits}: held out 16 of 280 samples"
+        assert expected in notes(output, resume=True, steps=3, validation_samples=16)
+
+    def test_other_datasets_are_validated_on_each_with_its_own_loss(
+        self, start, output, compiled_colours, compiled_portraits
+    ):
+        others = (str(compiled_portraits), str(compiled_colours))
+        summary = start(validation=others, validation_samples=4)
+        (first, *_, last) = (line for line in read_metrics(output) if "validation_loss" in line)
+        each = [f"validation_loss/{name}" for name in ("data", "data-2")]
+        assert first["validation_loss"] == pytest.approx(sum(first[name] for name in each) / 2)
+        assert summary.validation == (first["validation_loss"], last["validation_loss"])
+        for name in ("data", "data-2"):
+            assert f"Masked validation loss of {name}: " in (output / "README.md").read_text()
+        data = (output / "README.md").read_text().partition("Validated on, and not trained on:")[2]
+        assert "- `data`: 280 samples" in data
+        assert "- `data`: 24 samples" in data
+
+    def test_each_of_several_training_datasets_has_a_validation_loss(
+        self, compiled_colours, compiled_portraits, output
+    ):
+        datasets = [compiled_portraits, compiled_colours]
+        train(datasets, output, quick(validation_samples=2))
+        found = [line for line in read_metrics(output) if "validation_loss" in line][-1]
+        assert {"validation_loss/data", "validation_loss/data-2"} <= set(found)
+
+    def test_a_run_does_not_go_on_with_other_samples_to_validate_on(
+        self, start, compiled_colours, compiled_portraits
+    ):
+        start(validation=(str(compiled_colours),))
+        with pytest.raises(SettingsError, match="is of another run: validation was "):
+            start(validation=(str(compiled_portraits),), resume=True)
+        assert start(steps=4, validation=(f"{compiled_colours}/",), resume=True).steps == 4
+
+    def test_a_dataset_of_another_model_is_not_validated_on(self, start, write_dataset, tmp_path):
+        other = write_dataset(tmp_path / "other", [4])
+        with pytest.raises(SettingsError, match="were not made for the same model"):
+            start(validation=(str(other),))
+
+
 class TestFailing:
     @pytest.fixture
     def damaged(self, compiled_colours: Path, tmp_path: Path) -> tuple[Path, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,11 @@ Measure = Callable[..., Measured]
 
 ABAR = torch.linspace(0.999, 0.005, 1000)
 OBJECTIVE = Objective(ABAR, "epsilon")
+NAMES = ("first", "second")
+
+
+def figures(found: Measured) -> list[float]:
+    return [found.loss, found.other_context, *(found.losses[name] for name in NAMES)]
 
 
 class Network(nn.Module):
@@ -56,19 +60,18 @@ def measure(datasets: list[Canvases], tmp_path: Path) -> Measure:
         parts = [np.arange(3, 47, 6)[:7], np.array([0, 1, 2, 17])]
         loaders = [
             CanvasLoader(datasets, batch_size, seed=wanted.seed, parts=order, once=True)
-            for order in (parts, lenders(datasets, parts))
+            for order in (parts, lenders(datasets, parts, parts))
         ]
         accelerator = open_accelerator(wanted, tmp_path)
-        return Validation(*loaders, parts, accelerator).measure(unet, OBJECTIVE)
+        return Validation(*loaders, parts, NAMES, accelerator).measure(unet, OBJECTIVE)
 
     return run
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 11])
 def test_the_value_is_the_same_for_any_batch_size(measure: Measure, batch_size):
-    assert astuple(measure(Network(), batch_size)) == pytest.approx(
-        astuple(measure(Network(), 4)), rel=1e-6
-    )
+    found, expected = measure(Network(), batch_size), measure(Network(), 4)
+    assert figures(found) == pytest.approx(figures(expected), rel=1e-6)
 
 
 def test_the_value_is_the_same_for_a_real_unet_and_any_batch_size(finished_project, tmp_path):
@@ -80,9 +83,11 @@ def test_the_value_is_the_same_for_a_real_unet_and_any_batch_size(finished_proje
     for size in (1, 2, 5):
         loaders = [
             CanvasLoader([canvases], size, parts=order, once=True)
-            for order in (parts, lenders([canvases], parts))
+            for order in (parts, lenders([canvases], parts, parts))
         ]
-        values.append(astuple(Validation(*loaders, parts, accelerator).measure(unet, OBJECTIVE)))
+        measured = Validation(*loaders, parts, ["only"], accelerator).measure(unet, OBJECTIVE)
+        assert not measured.losses
+        values.append((measured.loss, measured.other_context))
     assert values == [pytest.approx(values[0], rel=1e-6)] * 3
 
 
@@ -109,10 +114,19 @@ def test_each_sample_has_noise_of_its_own_in_either_context(measure: Measure, mo
     assert len(set(noises)) == 11
 
 
-def test_timesteps_cover_the_schedule_evenly(measure: Measure):
+def test_the_timesteps_of_each_dataset_cover_the_schedule_evenly(measure: Measure):
     network = Network()
     measure(network)
-    assert sorted(network.steps) == sorted([(2 * n + 1) * 1000 // 22 for n in range(11)] * 2)
+    expected = [(2 * n + 1) * 1000 // (2 * count) for count in (7, 4) for n in range(count)]
+    assert sorted(network.steps) == sorted(expected * 2)
+
+
+def test_each_of_several_datasets_has_its_loss_and_the_mean_is_over_all_samples(measure: Measure):
+    found = measure(Network())
+    assert list(found.losses) == list(NAMES)
+    assert found.losses["first"] != found.losses["second"]
+    mean = (7 * found.losses["first"] + 4 * found.losses["second"]) / 11
+    assert found.loss == pytest.approx(mean, rel=1e-6)
 
 
 def test_the_value_is_the_mean_over_samples_not_over_batches(measure: Measure):
@@ -154,7 +168,7 @@ def test_it_leaves_no_gradients(measure: Measure):
 
 def test_in_bfloat16_it_is_nearly_the_same(measure: Measure):
     half = measure(Network(), precision="bf16")
-    assert astuple(half) == pytest.approx(astuple(measure(Network())), rel=1e-2)
+    assert figures(half) == pytest.approx(figures(measure(Network())), rel=1e-2)
 
 
 class LooksAround(Network):
@@ -173,13 +187,20 @@ def test_a_network_that_ignores_the_context_does_as_well_in_another(measure: Mea
 
 def test_a_context_is_lent_by_another_sample_of_the_same_shape(datasets: list[Canvases]):
     parts = [np.arange(3, 47, 6)[:7], np.array([0, 1, 2, 17])]
-    lent = lenders(datasets, parts)
+    lent = lenders(datasets, parts, parts)
     for dataset, part, lender in zip(datasets, parts, lent, strict=True):
         assert sorted(lender) == sorted(part)
         shapes = dataset.samples.shape
         for shape in np.unique(shapes[part]):
             own, others = (of[shapes[of] == shape] for of in (part, lender))
             assert (own != others).all() or len(own) == 1
+
+
+@pytest.mark.parametrize("sets", [[0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 0, 1], [0, 0, 1, 1, 2, 2]])
+def test_a_context_is_lent_by_a_sample_of_another_set(datasets: list[Canvases], sets: list[int]):
+    parts, of = [np.arange(6)], np.array(sets)
+    (lender,) = lenders(datasets[:1], parts, [of])
+    assert (of[lender] != of).all()
 
 
 def test_only_the_context_is_lent(datasets: list[Canvases]):

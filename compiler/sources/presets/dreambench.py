@@ -19,7 +19,8 @@ class DreamBenchSource(Preset):
     """DreamBench, the dataset of DreamBooth: the repository google/dreambooth, or its ``dataset``.
 
     ``image`` shows ``subject``, the name of its folder (``dog6``), which is a ``class`` (``dog``).
-    With ``kind: groups`` and ``by: subject``, other pictures of the subject are its references.
+    With ``kind: groups`` and ``by: subject``, other pictures of the subject are its references. The
+    pictures of a subject are a group: whole subjects are held out.
     """
 
     named_by_files: ClassVar[bool] = True
@@ -46,7 +47,7 @@ class DreamBenchSource(Preset):
             if slash and "/" not in rest:
                 key = file.place.removeprefix(f"{images.folder}/")
                 said = {"subject": subject, "class": classes.get(subject)}
-                yield Item(key, dict.fromkeys(files, file), said)
+                yield Item(key, dict.fromkeys(files, file), said, group=subject)
 
 
 def read_classes(place: str, layout: str) -> dict[str, str]:

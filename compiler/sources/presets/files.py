@@ -47,12 +47,16 @@ class Images:
 
 @dataclass(frozen=True)
 class Item:
-    """A row to be: its files by the names that a preset gives them, or why it cannot be one."""
+    """A row to be: its files by the names that a preset gives them, or why it cannot be one.
+
+    `group` is what it belongs to, where the layout tells.
+    """
 
     key: str
     files: Mapping[str, File | None]
     texts: Mapping[str, str | None] = field(default_factory=dict)
     error: str | None = None
+    group: str | None = None
 
     @classmethod
     def of(
@@ -61,6 +65,7 @@ class Item:
         folders: Mapping[str, Images],
         stems: Mapping[str, Sequence[str]],
         texts: Mapping[str, str | None],
+        group: str | None = None,
     ) -> Item:
         """The row whose files lie in `folders`, each called like one of its `stems`."""
         files = {name: images.find(stems[name]) for name, images in folders.items()}
@@ -70,7 +75,7 @@ class Item:
             for name, file in files.items()
             if file is None
         ]
-        return cls(key, files, texts, "; ".join(reasons) or None)
+        return cls(key, files, texts, "; ".join(reasons) or None, group)
 
 
 def find_folder(root: str, names: Sequence[str], layout: str) -> str:

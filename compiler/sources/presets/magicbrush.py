@@ -30,8 +30,9 @@ class MagicBrushSource(Preset):
     """MagicBrush as it is unpacked; on the Hub, ``kind: huggingface`` reads it.
 
     ``edited`` is ``image`` after ``instruction``, which changes what ``edit_mask`` shows. Each turn
-    of a session is a row: the image of a later one is what the turn before made of it. ``caption``
-    and ``edited_caption`` describe the two, in the splits that come with descriptions.
+    of a session is a row: the image of a later one is what the turn before made of it, so the
+    turns of a session are a group. ``caption`` and ``edited_caption`` describe the two, in the
+    splits that come with descriptions.
 
     The masks of the download are copies of the image whose part to edit is erased, that is
     transparent; that part is white in ``edit_mask``. Where a recipe reads it, the image and the
@@ -65,10 +66,10 @@ class MagicBrushSource(Preset):
                 stems = {name: _stem(turn, _FILES[name]) for name in files}
                 if absent := [_FILES[name] for name, stem in stems.items() if not stem]:
                     reason = f"{place}, session {session}, turn {number}: no {absent[0]!r}; {_KEYS}"
-                    yield Item(key, dict.fromkeys(files), said, reason)
+                    yield Item(key, dict.fromkeys(files), said, reason, session)
                 else:
                     either = {n: (f"{session}/{stem}", stem) for n, stem in stems.items() if stem}
-                    yield Item.of(key, dict.fromkeys(files, images), either, said)
+                    yield Item.of(key, dict.fromkeys(files, images), either, said, session)
 
     def pictures(
         self, key: str, files: Mapping[str, str], names: Sequence[str]

@@ -106,6 +106,7 @@ class Preset(Source):
                 [item.key for item in chunk],
                 join_stamps(stamps, content_stamps(covered, len(chunk))),
                 [item.error for item in chunk],
+                [item.group for item in chunk],
             ]
             yield pa.record_batch([*columns, *places, *said], schema=_schema(files, texts))
 
@@ -118,5 +119,5 @@ class Preset(Source):
 
 
 def _schema(files: Sequence[str], texts: Sequence[str]) -> pa.Schema:
-    names = ("key", "stamp", "error", *(f"@{name}" for name in files), *(f"={n}" for n in texts))
-    return pa.schema([(name, pa.string()) for name in names])
+    columns = (*(f"@{name}" for name in files), *(f"={name}" for name in texts))
+    return pa.schema([(name, pa.string()) for name in ("key", "stamp", "error", "group", *columns)])

@@ -205,3 +205,24 @@ def test_no_group_that_is_large_enough_is_an_error_with_advice(subjects):
 def test_groups_of_groups_are_refused():
     with pytest.raises(ValueError, match="groups"):
         GroupsSource(of={"kind": "groups", "of": {"kind": "photos"}})
+
+
+def test_rows_say_which_group_they_are_of(subjects):
+    columns = Columns(("image", "image.1", "image.2"))
+    scanned = groups(subjects, references=2, samples=2).scan(columns, Path("/"))
+    keys, found = scanned["key"].to_pylist(), scanned["group"].to_pylist()
+    assert found == [key.partition("/")[0] for key in keys]
+    story = SequencesSource(of={"kind": "folder", "path": str(subjects)}, length=2)
+    parts = story.scan(Columns(("image.1", "image.2")), Path("/"))["group"].to_pylist()
+    assert parts == ["dog", "dog", "mug", "mug", "vase"]
+
+
+def test_a_column_that_makes_the_groups_names_them(table):
+    people = GroupsSource(of={"kind": "table", "path": str(table)}, by="who", references=2)
+    rows = people.scan(Columns(("file", "file.1", "file.2")), Path("/"))
+    assert set(rows["group"].to_pylist()) == {"a", "b", None}
+
+
+def test_members_are_not_told_another_group(subjects):
+    with pytest.raises(ValueError, match="group: members belong to the group that `by` makes"):
+        GroupsSource(of={"kind": "folder", "path": str(subjects), "group": "caption"})

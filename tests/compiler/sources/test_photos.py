@@ -86,3 +86,10 @@ def test_a_text_with_a_default_may_be_lacking(rows_of):
 def test_no_crops_at_all_are_refused():
     with pytest.raises(ValidationError):
         PhotosSource(crops=0)
+
+
+def test_crops_of_what_shows_the_same_are_a_group():
+    rows = PhotosSource(crops=2).scan(Columns(("image",)), Path("/"))
+    found = dict(zip(rows["key"].to_pylist(), rows["group"].to_pylist(), strict=True))
+    assert found["rocket/000"] == found["rocket/001"] == "rocket"
+    assert found["motorcycle_left/000"] == found["motorcycle_right/001"] == "motorcycle"

@@ -120,3 +120,9 @@ def test_a_row_is_stale_when_its_class_changes(dataset, stamps_of):
     assert [key for key in before if before[key] != after[key]] == [
         f"dog6/{number:02d}.jpg" for number in range(4)
     ]
+
+
+def test_the_pictures_of_a_subject_are_a_group(dataset):
+    rows = dreambench(dataset).scan(Columns(("image",)), Path("/"))
+    assert rows["group"].to_pylist() == [key.partition("/")[0] for key in rows["key"].to_pylist()]
+    assert len(rows["group"].unique()) == 3

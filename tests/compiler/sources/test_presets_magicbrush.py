@@ -207,3 +207,12 @@ def test_a_row_is_stale_when_its_instruction_changes(split, stamps_of):
     write(split / "edit_sessions.json", changed)
     after = stamps_of(magicbrush(split, stamp="checksum"), IMAGES, ("instruction",))
     assert [key for key in before if before[key] != after[key]] == ["30/1"]
+
+
+def test_the_turns_of_a_session_are_a_group(split):
+    rows = magicbrush(split).scan(Columns(("image", "edited")), Path("/"))
+    assert rows.select(["key", "group"]).to_pylist() == [
+        {"key": "30/1", "group": "30"},
+        {"key": "139/1", "group": "139"},
+        {"key": "139/2", "group": "139"},
+    ]
