@@ -39,6 +39,16 @@ KINDS: dict[str, Kind] = {
         "if that is not what it means, say so under `masks` in the recipe",
         is_doubt=False,
     ),
+    "table-reading": Kind(
+        "how a table was read, where its name does not say it",
+        "if that is wrong, set `encoding`, `delimiter` or `quoting` in the recipe's source",
+        is_doubt=False,
+    ),
+    "table-lines": Kind(
+        "rows that stand on several lines of a table, because quotes enclose line breaks",
+        "if they are several rows, set `quoting: none` in the recipe's source",
+        is_doubt=False,
+    ),
 }
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from ..errors import RowError, SourceError
+from ..findings import attach, attached
 from .base import Columns, Row, Source, Value
 from .folder import FolderSource
 from .huggingface import HuggingFaceSource
@@ -78,7 +79,8 @@ class JoiningSource(Source):
         members = self.of.scan(everything, base)
         keys = members["key"].to_pylist()
         joined = self._joined(self._groups(members, keys), keys)
-        return map_batches(self._schema(members.schema), self._batches(members, joined))
+        table = map_batches(self._schema(members.schema), self._batches(members, joined))
+        return attach(table, attached(members))
 
     def read(self, rows: pa.Table, columns: Columns) -> Iterator[Row]:
         """Read the members of a slice's rows; see `Source.read`."""
