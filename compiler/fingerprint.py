@@ -20,6 +20,17 @@ from .sizes import BATCH_PIXELS
 FORMAT_VERSION = 1
 #: Keys of a recipe that change which rows are compiled, or where to, but no sample.
 _WITHOUT_EFFECT = ("task", "limit", "max_rejected", "model", "revision", "operations", "panel_size")
+#: Keys that recipes did not always have, by their paths, and their defaults: a key at its default
+#: is no part, so that datasets from before there was one stay what they are.
+_LATER: Mapping[tuple[str, ...], Any] = {
+    ("filters",): [],
+    ("source", "encoding"): None,
+    ("source", "delimiter"): None,
+    ("source", "quoting"): None,
+    ("source", "of", "encoding"): None,
+    ("source", "of", "delimiter"): None,
+    ("source", "of", "quoting"): None,
+}
 
 
 class Checksums:
@@ -56,9 +67,7 @@ def fingerprint_parts(
 
     Rows are not in it: each carries a stamp of its own.
     """
-    plain = recipe.model_dump(mode="json", by_alias=True)
-    if not recipe.filters:
-        del plain["filters"]  # datasets from before there were any stay what they are
+    plain = _without_later_defaults(recipe.model_dump(mode="json", by_alias=True))
     steps = [step for panel in recipe.panels.values() for step in panel.apply]
     parts = {
         "format_version": FORMAT_VERSION,
@@ -75,6 +84,20 @@ def fingerprint_parts(
     # As dataset.json gives them back: lists for tuples.
     plain_parts: dict[str, Any] = json.loads(json.dumps(parts))
     return plain_parts
+
+
+def _without_later_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's plain data without the keys of `_LATER` that say nothing."""
+
+    def walk(data: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+        kept = {}
+        for key, value in data.items():
+            here = (*path, key)
+            if here not in _LATER or value != _LATER[here]:
+                kept[key] = walk(value, here) if isinstance(value, Mapping) else value
+        return kept
+
+    return walk(plain, ())
 
 
 def _operation_models(

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from onepic.compiler.errors import SourceError
+from onepic.compiler.findings import attached
 from onepic.compiler.sources import Columns, GroupsSource, SequencesSource
 
 MEMBERS = {"dog": 4, "mug": 5, "vase": 2}
@@ -114,6 +115,13 @@ def test_a_column_can_make_the_groups(table, rows_of):
     assert numbers <= {0, 2, 4, 6}
     (bad,) = [row for row in rows if row.error is not None]
     assert bad.error.reason == "the column 'who', by which rows are grouped, is empty"
+
+
+def test_what_was_found_of_the_members_comes_with_the_groups(table):
+    table.write_text(table.read_text().replace(",", ";"))
+    source = GroupsSource(of={"kind": "table", "path": str(table)}, by="who", references=1)
+    (finding,) = attached(source.scan(Columns(("file", "file.1")), Path("/")))
+    assert finding.about == "people.csv: ';' divides the cells"
 
 
 def test_a_member_that_cannot_be_read_rejects_the_rows_that_show_it(tmp_path, rows_of, picture):
