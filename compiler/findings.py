@@ -140,6 +140,16 @@ KINDS: dict[str, Kind] = {
         "a mask that leaves no context",
         "look at the masks of these rows: they may be inverted, or mark everything",
     ),
+    "table-reading": Kind(
+        "how a table was read, where its name does not say it",
+        "if that is wrong, set `encoding`, `delimiter` or `quoting` in the recipe's source",
+        is_doubt=False,
+    ),
+    "table-lines": Kind(
+        "rows that stand on several lines of a table, because quotes enclose line breaks",
+        "if they are several rows, set `quoting: none` in the recipe's source",
+        is_doubt=False,
+    ),
 }
 
 

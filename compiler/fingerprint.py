@@ -21,14 +21,17 @@ from .sizes import BATCH_PIXELS
 FORMAT_VERSION = 2
 #: Keys of a recipe that change which rows are compiled, or where to, but no sample.
 _WITHOUT_EFFECT = ("task", "limit", "max_rejected", "model", "revision", "operations", "panel_size")
-#: Keys that recipes did not always have, by their paths (``*`` is any name), and their defaults: a
-#: key at its default is no part, so that datasets from before there was one stay what they are.
+#: Keys that recipes did not always have, by their paths, and their defaults: a key at its default
+#: is no part, so that datasets from before there was one stay what they are. Panels have names, and
+#: sources of groups another source inside; see `_generic`.
 _LATER: Mapping[tuple[str, ...], Any] = {
     ("filters",): [],
     ("panels", "*", "kind"): "auto",
     ("panels", "*", "range"): "full",
     ("source", "group"): None,
-    ("source", "of", "group"): None,
+    ("source", "encoding"): None,
+    ("source", "delimiter"): None,
+    ("source", "quoting"): None,
 }
 
 
@@ -99,8 +102,7 @@ def _without_later_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe's plain data without the keys of `_LATER` that say nothing."""
 
     def is_at_default(path: tuple[str, ...], value: Any) -> bool:
-        names = (path, (path[0], "*", *path[2:]))
-        return any(name in _LATER and value == _LATER[name] for name in names)
+        return _generic(path) in _LATER and value == _LATER[_generic(path)]
 
     def walk(data: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
         kept = {}
@@ -111,6 +113,13 @@ def _without_later_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
         return kept
 
     return walk(plain, ())
+
+
+def _generic(path: tuple[str, ...]) -> tuple[str, ...]:
+    """A key's path for any panel, and for a source wherever it stands."""
+    if path[0] == "panels":
+        return (path[0], *("*" for _ in path[1:2]), *path[2:])
+    return (path[0], *(name for name in path[1:] if name != "of"))
 
 
 def _operation_models(

@@ -31,7 +31,7 @@ from .request import (
     was_made,
 )
 from .sheet import contact_sheet
-from .table import TableRow, columns_of, read_table, write_results
+from .table import INPUTS, TableRow, columns_of, read_table, with_files, write_results
 from .task import Task, open_task
 
 if TYPE_CHECKING:
@@ -82,7 +82,12 @@ def sample_command(
     image: Annotated[
         list[str] | None, typer.Option(help="PANEL=FILE, for each of the task's inputs.")
     ] = None,
-    table: Annotated[Path | None, typer.Option(help="A CSV of inputs, a picture for each.")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV, TSV, JSON Lines or Parquet file of inputs, a picture for each row."
+        ),
+    ] = None,
     again: Annotated[Path | None, typer.Option(help="Make a picture of this command anew.")] = None,
     output: Annotated[
         Path | None,
@@ -212,7 +217,8 @@ def _sample_table(request: Request, table: Path, folder: Path, canvas: bool) -> 
     task = _task(request)
     task = task.filling(columns_of(table)) if task.recipe.target.choose else task
     _check_values(task, request)
-    wanted = {row.name: _of_row(task, request, row) for row in read_table(table, task.inputs)}
+    rows = read_table(table, task.inputs, _columns(task, request))
+    wanted = {row.name: _of_row(request, row, folder / INPUTS) for row in rows}
     files = {name: _files(task, folder / f"{name}.png", canvas) for name in wanted}
     missing = {
         name for name, asked in wanted.items() if not _is_done(task, asked, files[name].values())
@@ -244,11 +250,10 @@ def _sample_table(request: Request, table: Path, folder: Path, canvas: bool) -> 
         raise typer.Exit(1)
 
 
-def _of_row(task: Task, request: Request, row: TableRow) -> Request:
-    """What a row asks for; of its columns what the prompt names."""
-    columns = _columns(task, request)
-    values = {name: text for name, text in row.values.items() if name in columns}
-    return request.model_copy(update={"images": row.images, "values": {**request.values, **values}})
+def _of_row(request: Request, row: TableRow, inputs: Path) -> Request:
+    """What a row asks for; `inputs` is where images go that the table itself holds."""
+    values = {**request.values, **row.values}
+    return request.model_copy(update={"images": with_files(row, inputs), "values": values})
 
 
 def _is_done(task: Task, request: Request, files: Iterable[Path]) -> bool:

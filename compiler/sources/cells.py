@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 from ..errors import RowError
 from .base import Columns, StampKind, Value
-from .places import file_stamp, inside, is_url, short_sha256
+from .embedded import embedded_bytes, is_embedded
+from .places import file_stamp, is_url, short_sha256
+from .written_place import is_too_long, place_in
 
 #: Between several texts where a list of rows has one string for each cell.
 SEVERAL = "\x1e"
@@ -23,12 +27,22 @@ def image_cell(value: Any, folder: str, column: str) -> str | bytes:
     if isinstance(value, Mapping):
         content, path = value.get("bytes"), value.get("path")
         value = path if content is None else content
-    if isinstance(value, str) and value:
-        return inside(folder, value)
     if isinstance(value, bytes):
         return value
-    found = "nothing" if value in (None, "") else f"{type(value).__name__} {value!r:.40}"
+    if isinstance(value, str) and value and not value.isspace():
+        return _image_text(value, folder, column)
+    found = "nothing" if value is None or isinstance(value, str) else _shown(value)
     raise RowError("read", f"the column {column!r} holds {found}; expected a path or bytes")
+
+
+def _image_text(text: str, folder: str, column: str) -> str | bytes:
+    if is_embedded(text):
+        return embedded_bytes(text, column)
+    if is_too_long(text):
+        found = f"{len(text)} characters that begin with {text[:40]!r}"
+        expected = "a path, or an image in base64"
+        raise RowError("read", f"the column {column!r} holds {found}; expected {expected}")
+    return place_in(folder, text)
 
 
 def are_texts(values: Sequence[Any]) -> bool:
@@ -39,17 +53,38 @@ def are_texts(values: Sequence[Any]) -> bool:
 def text_cell(value: Any, column: str) -> Value:
     """A cell that can fill a prompt: a single value, or a list of texts.
 
+    Dates, times and decimals are written out, and bytes are taken for UTF-8.
+
     Raises:
         RowError: when it is anything else.
     """
+    value = plain_value(value)
     if isinstance(value, str) and SEVERAL in value:
         return tuple(value.split(SEVERAL))
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, list) and are_texts(value):
         return tuple(text for text in value if text)
-    found = f"{type(value).__name__} {value!r:.40}"
+    found = _shown(value)
     raise RowError("read", f"the column {column!r} holds {found}; expected a text or several")
+
+
+def plain_value(value: Any) -> Any:
+    """A cell's value as text, where it is a date, a time, a decimal or text in bytes."""
+    if isinstance(value, date | time | timedelta):
+        return str(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    return value
+
+
+def _shown(value: Any) -> str:
+    return f"{type(value).__name__} {value!r:.40}"
 
 
 def values_of_cells(cells: Mapping[str, Any], columns: Columns, folder: str) -> dict[str, Value]:
@@ -76,12 +111,17 @@ def cell_stamps(values: Sequence[Any], folder: str, how: StampKind) -> list[str]
         if isinstance(value, bytes):
             stamps.append(short_sha256(value))
         elif isinstance(value, str) and value:
-            place = inside(folder, value)
-            remote = how == "stat" and is_url(place)
-            stamps.append("remote" if remote else file_stamp(place, how))
+            stamps.append(_text_stamp(value, folder, how))
         else:
             stamps.append("missing")
     return stamps
+
+
+def _text_stamp(text: str, folder: str, how: StampKind) -> str:
+    place = place_in(folder, text)
+    if is_embedded(place):
+        return short_sha256(text.encode("utf-8", "replace"))
+    return "remote" if how == "stat" and is_url(place) else file_stamp(place, how)
 
 
 def content_stamps(columns: Sequence[Sequence[Any]], length: int) -> list[str]:

@@ -1,87 +1,74 @@
-"""CSV and JSON Lines, read in batches of text cells."""
+"""Batches of text cells, and JSON Lines read into them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-from pyarrow import csv
-
 from ..errors import SourceError
+from ..findings import Counts
 from .base import Columns
 from .cells import SEVERAL, are_texts
-from .places import open_place, reason_of, suffix_of
+from .dialect import AS_FOUND, TextFormat
+from .places import reason_of
+from .text_file import TextFile, open_text_file
 
 Cells = list[str | None]
 
-_BYTES_AT_ONCE = 4 << 20
-_LINES_AT_ONCE = 20_000
+_CHARACTERS_AT_ONCE = 4 << 20
+#: The key of an object that has a key twice: with that key, where the two values differ.
+_TWICE = "\0twice"
 
 
 @dataclass(frozen=True)
 class LineBatch:
-    """Some rows of a file: cells by column, and what is wrong with each row (or None)."""
+    """Some rows of a file: cells by column, and what is wrong with each row (or None).
+
+    `counts` are what was found in these lines.
+    """
 
     cells: dict[str, Cells]
     errors: Cells
+    counts: Counts = field(default_factory=dict)
 
 
-def read_csv(place: str, columns: Columns, key: str | None) -> Iterator[LineBatch]:
-    """The wanted columns of a CSV file (or, by its suffix, TSV), all as text.
-
-    Raises:
-        SourceError: naming the column that is not there, or the row that is not like the others.
-    """
-    try:
-        with open_place(place) as file:
-            names = _open_csv(place, file).schema.names
-        wanted = _wanted(columns, key, names, place)
-        with open_place(place) as file:
-            for batch in _open_csv(place, file, wanted):
-                cells = {name: batch.column(name).to_pylist() for name in wanted}
-                yield LineBatch(cells, [None] * batch.num_rows)
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{place}: {reason_of(error)}; expected CSV with a header") from error
-
-
-def read_json_lines(place: str, columns: Columns, key: str | None) -> Iterator[LineBatch]:
+def read_json_lines(
+    place: str, columns: Columns, key: str | None, said: TextFormat = AS_FOUND
+) -> Iterator[LineBatch]:
     """The wanted columns of a file with a JSON object on each line.
 
     Raises:
         SourceError: naming the line that is no object, or the column that no line has.
     """
     present: set[str] = set()
-    try:
-        with open_place(place) as file:
-            lines = ((number, line) for number, line in enumerate(file, 1) if not line.isspace())
-            while chunk := list(islice(lines, _LINES_AT_ONCE)):
-                rows = [_parse_line(place, number, line) for number, line in chunk]
-                present.update(*rows)
-                yield _batch_of_objects(rows, columns, key)
-    except OSError as error:
-        raise SourceError(f"{place}: {reason_of(error)}; expected JSON Lines") from error
+    for rows in _objects(place, said):
+        present.update(*rows)
+        yield _batch_of_objects(rows, columns, key)
     if present:
-        _wanted(columns, key, sorted(present), place)
+        wanted_columns(columns, key, sorted(present - {_TWICE}), place)
 
 
-def _open_csv(place: str, file: Any, wanted: list[str] | None = None) -> csv.CSVStreamingReader:
-    return csv.open_csv(
-        file,
-        csv.ReadOptions(block_size=_BYTES_AT_ONCE, use_threads=False),
-        csv.ParseOptions(
-            delimiter="\t" if suffix_of(place) == "tsv" else ",", newlines_in_values=True
-        ),
-        csv.ConvertOptions(
-            include_columns=wanted, column_types={name: pa.string() for name in wanted or ()}
-        ),
-    )
+def json_columns(place: str, said: TextFormat = AS_FOUND) -> list[str]:
+    """The keys that any object of a JSON Lines file has, in the order in which they come.
+
+    Raises:
+        SourceError: as `read_json_lines` does.
+    """
+    present: dict[str, Any] = {}
+    for rows in _objects(place, said):
+        for row in rows:
+            present.update(row)
+    return [name for name in present if name != _TWICE]
 
 
-def _wanted(columns: Columns, key: str | None, present: list[str], place: str) -> list[str]:
+def wanted_columns(columns: Columns, key: str | None, present: list[str], place: str) -> list[str]:
+    """Those of the columns and the key that a file has.
+
+    Raises:
+        SourceError: naming one that is needed and not there, or there more than once.
+    """
     columns.check(present, place)
     if key is not None:
         Columns((key,)).check(present, place)
@@ -92,14 +79,46 @@ def _wanted(columns: Columns, key: str | None, present: list[str], place: str) -
     return [name for name in names if name in present]
 
 
-def _parse_line(place: str, number: int, line: bytes) -> dict[str, Any]:
+def _objects(place: str, said: TextFormat) -> Iterator[list[dict[str, Any]]]:
     try:
-        value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        with open_text_file(place, said.encoding) as file:
+            yield from _parsed(file)
+    except OSError as error:
+        raise SourceError(f"{place}: {reason_of(error)}; expected JSON Lines") from error
+
+
+def _parsed(file: TextFile) -> Iterator[list[dict[str, Any]]]:
+    decoder, number = json.JSONDecoder(object_pairs_hook=_object), 0
+    with file.text(newline="\n") as text:
+        while lines := text.readlines(_CHARACTERS_AT_ONCE):
+            numbered = enumerate(lines, number + 1)
+            yield [
+                _parse_line(file.place, at, line, decoder)
+                for at, line in numbered
+                if not line.isspace()
+            ]
+            number += len(lines)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        made[_TWICE] = next((name for name, value in pairs if value != made[name]), None)
+    return made
+
+
+def _parse_line(place: str, number: int, line: str, decoder: json.JSONDecoder) -> dict[str, Any]:
+    where = f"{place}, line {number}"
+    try:
+        value = decoder.decode(line)
     except ValueError as error:
-        raise SourceError(f"{place}, line {number}: not JSON: {error}") from error
+        raise SourceError(f"{where}: not JSON: {error}") from error
+    if isinstance(value, list):
+        expected = "an object in braces on each line"
+        raise SourceError(f"{where}: expected {expected}, found a list of {len(value)}")
     if not isinstance(value, dict):
         found = f"{type(value).__name__} {value!r:.40}"
-        raise SourceError(f"{place}, line {number}: expected an object in braces, found {found}")
+        raise SourceError(f"{where}: expected an object in braces, found {found}")
     return value
 
 
@@ -110,7 +129,9 @@ def _batch_of_objects(rows: list[dict[str, Any]], columns: Columns, key: str | N
     return LineBatch(cells, errors)
 
 
-def _problem(row: dict[str, Any], names: Iterable[str]) -> str | None:
+def _problem(row: Mapping[str, Any], names: Collection[str]) -> str | None:
+    if _TWICE in row and row[_TWICE] in names:
+        return f"the key {row[_TWICE]!r} is there twice, with two values; keep one"
     for name in names:
         value = row.get(name)
         if isinstance(value, dict) or (isinstance(value, list) and not are_texts(value)):

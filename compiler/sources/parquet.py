@@ -12,12 +12,14 @@ import pyarrow.parquet as pq
 
 from ..errors import RowError, SourceError
 from .base import Columns, Row, StampKind, Value
-from .cells import cell_stamps, content_stamps, join_stamps, values_of_cells
+from .cells import cell_stamps, content_stamps, join_stamps, plain_value, values_of_cells
 from .mapped import constant
 from .places import file_stamp, open_place, parent, reason_of
 
 _ROWS_AT_ONCE = 20_000
 _IMAGES_AT_ONCE = 32
+_IS_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_IS_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,7 @@ class ParquetRows:
             with open_place(self.place) as opened:
                 yield from self._batches(pq.ParquetFile(opened))
         except (OSError, pa.ArrowException) as error:
-            message = f"{self.place}: {reason_of(error)}; expected a complete Parquet file"
-            raise SourceError(message) from error
+            raise _broken(self.place, error) from error
 
     def _batches(self, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         inside = self._images_inside(file.schema_arrow)
@@ -77,9 +78,9 @@ class ParquetRows:
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
             return True
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        if any(is_kind(kind) for is_kind in _IS_TEXT):
             return False
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        if any(is_kind(kind) for is_kind in _IS_BYTES):
             return True
         expected = "paths, bytes, or structs of bytes and path"
         raise SourceError(f"{self.place}: the column {name!r} holds {kind}; expected {expected}")
@@ -92,7 +93,7 @@ class ParquetRows:
         if self.key is None:
             return [str(number) for number in range(start, start + batch.num_rows)]
         values = batch.column(self.key).to_pylist()
-        return [None if value in (None, "") else str(value) for value in values]
+        return [None if value in (None, "") else str(plain_value(value)) for value in values]
 
     def _stamps(self, batch: pa.RecordBatch, inside: Sequence[str], stamp: str | None) -> list[str]:
         cells = {name: batch.column(name).to_pylist() for name in batch.schema.names}
@@ -108,11 +109,28 @@ class ParquetRows:
         return join_stamps(images, content_stamps([cells[name] for name in covered], length))
 
 
+def parquet_columns(place: str) -> list[str]:
+    """The names of a Parquet file's columns.
+
+    Raises:
+        SourceError: when it is broken.
+    """
+    try:
+        with open_place(place) as opened:
+            return list(pq.read_schema(opened).names)
+    except (OSError, pa.ArrowException) as error:
+        raise _broken(place, error) from error
+
+
 def read_parquet_rows(rows: pa.Table, columns: Columns) -> Iterator[Row]:
     """Read scanned rows; of the file, one row group is in memory at a time."""
     stamps = {file: file_stamp(file, "stat") for file in rows["file"].unique().to_pylist()}
     for row in rows.to_pylist():
         yield Row.reading(row["key"], partial(_read_values, row, stamps[row["file"]], columns))
+
+
+def _broken(place: str, error: Exception) -> SourceError:
+    return SourceError(f"{place}: {reason_of(error)}; expected a complete Parquet file")
 
 
 def _read_values(row: dict[str, Any], stamp: str, columns: Columns) -> dict[str, Value]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ..errors import RowError, SourceError
+from ..findings import Counts, add_up, attach
 from .base import Columns, Row, Source, StampKind, Value
 from .cells import cell_stamps, content_stamps, join_stamps, values_of_cells
-from .lines import Cells, LineBatch, read_csv, read_json_lines
+from .csv_file import csv_columns, read_csv
+from .dialect import Quoting, TextFormat
+from .lines import Cells, LineBatch, json_columns, read_json_lines
 from .mapped import check_keys, map_batches
-from .parquet import ParquetRows, read_parquet_rows
-from .places import file_stamp, inside, parent, resolve, suffix_of
+from .parquet import ParquetRows, parquet_columns, read_parquet_rows
+from .places import file_stamp, parent, resolve, suffix_of
+from .written_place import place_in
 
 _LINE_FORMATS = {
     "csv": read_csv,
@@ -24,7 +29,15 @@ _LINE_FORMATS = {
     "jsonl": read_json_lines,
     "ndjson": read_json_lines,
 }
+_CSV = ("csv", "tsv")
 TABLE_SUFFIXES = (*_LINE_FORMATS, "parquet")
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError as error:
+        raise ValueError(f"no such encoding: {name!r}; known: utf-8, cp1252, utf-16, …") from error
 
 
 class TableSource(Source):
@@ -43,20 +56,44 @@ class TableSource(Source):
     key: str | None = Field(
         default=None, description="The column that names rows; by default their numbers do."
     )
+    encoding: Annotated[str, AfterValidator(_known_encoding)] | None = Field(
+        default=None,
+        description="The encoding of a text file, such as cp1252; by default the one that its "
+        "first bytes say, or UTF-8.",
+    )
+    delimiter: str | None = Field(
+        default=None,
+        pattern=r'^[^"\\\r\n]$',
+        description="What divides the cells of a CSV; by default the one that divides its header.",
+    )
+    quoting: Quoting | None = Field(
+        default=None,
+        description="How a CSV has a quote in a cell: `doubled` or behind a `backslash` in cells "
+        "in quotes; with `none` quotes are part of the text. By default what the whole file says.",
+    )
+
+    def column_names(self, base: Path) -> list[str]:
+        """The table's columns, in their order.
+
+        Raises:
+            SourceError: when the table cannot be read.
+        """
+        place, suffix = self._checked(base)
+        if suffix == "parquet":
+            return parquet_columns(place)
+        return (csv_columns if suffix in _CSV else json_columns)(place, self._said)
 
     def scan(self, columns: Columns, base: Path) -> pa.Table:
         """List the table's rows; see `Source.scan`."""
-        place = resolve(self.path, base)
-        suffix = suffix_of(place)
-        _check_file(place, suffix)
+        place, suffix = self._checked(base)
         if suffix == "parquet":
             parquet = ParquetRows(place, columns, self.key, self.stamp)
             table = map_batches(parquet.schema, parquet.batches())
         else:
-            lines = _LINE_FORMATS[suffix](place, columns, self.key)
-            table = map_batches(
-                _schema(columns), _line_rows(lines, columns, self.key, place, self.stamp)
-            )
+            seen: list[Counts] = []
+            lines = _LINE_FORMATS[suffix](place, columns, self.key, self._said)
+            rows = _line_rows(_noting(lines, seen), columns, self.key, place, self.stamp)
+            table = attach(map_batches(_schema(columns), rows), add_up(seen))
         if not len(table):
             raise SourceError(f"{place}: has no rows")
         if self.key is not None:
@@ -70,6 +107,24 @@ class TableSource(Source):
             return
         for row in rows.to_pylist():
             yield Row.reading(row["key"], partial(_read_values, row, columns))
+
+    @property
+    def _said(self) -> TextFormat:
+        return TextFormat(self.encoding, self.delimiter, self.quoting)
+
+    def _checked(self, base: Path) -> tuple[str, str]:
+        """The place and the suffix of a file that is there and that the keys are meant for."""
+        place = resolve(self.path, base)
+        suffix = suffix_of(place)
+        _check_file(place, suffix)
+        for name in ("delimiter", "quoting"):
+            if getattr(self, name) is not None and suffix not in _CSV:
+                raise SourceError(
+                    f"{place}: {name} is for .csv and .tsv; remove it from the source"
+                )
+        if self.encoding is not None and suffix == "parquet":
+            raise SourceError(f"{place}: encoding is for text files; remove it from the source")
+        return place, suffix
 
 
 def _check_file(place: str, suffix: str) -> None:
@@ -108,6 +163,12 @@ def _read_values(row: dict[str, Any], columns: Columns) -> dict[str, Value]:
     return values_of_cells({n: row[f"@{n}"] for n in columns.names}, columns, "/")
 
 
+def _noting(batches: Iterator[LineBatch], seen: list[Counts]) -> Iterator[LineBatch]:
+    for batch in batches:
+        seen.append(batch.counts)
+        yield batch
+
+
 def _line_rows(
     batches: Iterator[LineBatch], columns: Columns, key: str | None, place: str, how: StampKind
 ) -> Iterator[pa.RecordBatch]:
@@ -135,4 +196,4 @@ def _line_stamps(batch: LineBatch, columns: Columns, folder: str, how: StampKind
 
 
 def _absolute(paths: Cells, folder: str) -> Cells:
-    return [inside(folder, path) if path else None for path in paths]
+    return [place_in(folder, path) if path and path.strip() else None for path in paths]

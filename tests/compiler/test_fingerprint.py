@@ -154,6 +154,22 @@ def test_how_a_mask_is_read_shapes_bytes_where_one_is_read(bare_project, tmp_pat
     assert digest(labels) != digest(plain)
 
 
+TABLE = {"kind": "table", "path": "t.csv"}
+#: Keys of sources that came later, with another value than their default.
+LATER = {"encoding": "cp1252", "delimiter": ";", "quoting": "none"}
+
+
+@pytest.mark.parametrize("key", LATER)
+@pytest.mark.parametrize("wrap", [lambda table: table, lambda of: {"kind": "groups", "of": of}])
+def test_a_key_that_came_later_is_no_part_until_it_says_something(
+    bare_project, tmp_path, key, wrap
+):
+    before = parts_of(bare_project.recipe(source=wrap(TABLE)), tmp_path)
+    assert key not in json.dumps(before)
+    said = parts_of(bare_project.recipe(source=wrap(TABLE | {key: LATER[key]})), tmp_path)
+    assert digest(said) != digest(before)
+
+
 @pytest.mark.parametrize("key", WITHOUT_EFFECT)
 def test_a_key_that_shapes_none_leaves_it(bare_project, tmp_path, parts, key):
     assert parts_of(bare_project.recipe(**{key: WITHOUT_EFFECT[key]}), tmp_path) == parts

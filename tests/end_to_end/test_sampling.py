@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import os
@@ -177,6 +178,17 @@ def test_each_row_has_its_own_prompt(sample: Sample) -> None:
     assert read_request(Path("samples/b.png")).values == {"caption": "dog"}
 
 
+def test_a_table_may_hold_its_images_itself(sample: Sample) -> None:
+    image = base64.b64encode(Path("grey.png").read_bytes()).decode()
+    Path("t.jsonl").write_text(json.dumps({"name": "a", "grey": image}))
+    arguments = ("run", "--table", "t.jsonl", "--output", "out", *FEW)
+    assert "made 1 of 1" in sample(*arguments).output
+    assert Path("out/inputs/grey/a").read_bytes() == Path("grey.png").read_bytes()
+    assert "made 0 of 1" in sample(*arguments).output
+    assert sample(*INPUT, "--output", "b.png", *FEW).exit_code == 0
+    assert (pixels("out/a.png") == pixels("b.png")).all()
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
 def test_a_table_that_was_stopped_keeps_whole_pictures_and_goes_on(
     sampling: Command, sample: Sample, signum: signal.Signals
@@ -285,7 +297,7 @@ WRONG_CALLS: list[tuple[list[str], str]] = [
     (["run", "--table", "t.csv", "--count", "2"], "--count and --table exclude each other"),
     (["run", "--table", "t.csv", "--output", "a.png"], "a.png: with --table expected a folder"),
     (["run", "--table", "t.csv"], "t.csv: no column 'grey'; did you mean 'gray'?"),
-    (["run", "--table", "missing.csv"], "missing.csv: cannot be read as CSV"),
+    (["run", "--table", "missing.csv"], "missing.csv: no such file"),
     (["--again", "grey.png"], "grey.png: does not say how it was made"),
     (["--again", "missing.png"], "missing.png: cannot be read as a picture"),
 ]

@@ -117,6 +117,13 @@ def test_a_column_can_make_the_groups(table, rows_of):
     assert bad.error.reason == "the column 'who', by which rows are grouped, is empty"
 
 
+def test_what_was_found_of_the_members_comes_with_the_groups(table):
+    table.write_text(table.read_text().replace(",", ";"))
+    source = GroupsSource(of={"kind": "table", "path": str(table)}, by="who", references=1)
+    (finding,) = attached(source.scan(Columns(("file", "file.1")), Path("/")))
+    assert finding.about == "people.csv: ';' divides the cells"
+
+
 def test_a_member_that_cannot_be_read_rejects_the_rows_that_show_it(tmp_path, rows_of, picture):
     lines = ["image,who", "0.png,a", ",a", "2.png,b", "3.png,b"]
     (tmp_path / "people.csv").write_text("\n".join(lines))

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import base64
 import json
 import os
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from onepic.compiler.errors import SourceError
+from onepic.compiler.findings import Count, Finding, attached
 from onepic.compiler.sources import Columns, TableSource
 
 ROWS = [
@@ -151,7 +156,7 @@ def test_a_remote_table_leads_to_remote_images(path, remote, rows_of):
 
 def test_a_csv_line_that_is_not_like_the_others_is_named(tmp_path, rows_of):
     (tmp_path / "t.csv").write_text("image,caption\na.png,x\nb.png,y,z\n")
-    with pytest.raises(SourceError, match=r"t\.csv.*#3.*Expected 2 columns, got 3"):
+    with pytest.raises(SourceError, match=r"t\.csv, line 3: 3 cells .* the header has 2"):
         rows_of(TableSource(path=str(tmp_path / "t.csv")))
 
 
@@ -241,3 +246,124 @@ def test_numbers_are_no_images(tmp_path, rows_of):
     pq.write_table(pa.table({"image": [1]}), tmp_path / "t.parquet")
     with pytest.raises(SourceError, match="'image' holds int64; expected paths"):
         rows_of(TableSource(path=str(tmp_path / "t.parquet")))
+
+
+def test_columns_are_listed_in_their_order(path):
+    assert write_table(path, ROWS).column_names(Path()) == ["id", "image", "caption", "year"]
+
+
+def test_places_are_read_as_people_write_them(path, rows_of, monkeypatch):
+    monkeypatch.setenv("HOME", str(path.parent))
+    places = ["pictures\\000.png", "~/pictures/000.png", " pictures/000.png "]
+    places.append((path.parent / "pictures/000.png").as_uri().replace("000", "%3000"))
+    rows = rows_of(write_table(path, [{"image": place} for place in places]))
+    assert {row.values["image"] for row in rows} == {str(path.parent / "pictures/000.png")}
+
+
+@pytest.mark.parametrize("start", ["", "data:image/png;base64,"])
+def test_an_image_may_stand_in_its_cell(path, rows_of, stamps_of, png, start):
+    cells = [start + base64.b64encode(png(n)).decode() for n in range(2)]
+    source = write_table(path, [{"image": cell} for cell in cells])
+    assert [row.values["image"] for row in rows_of(source)] == [png(0), png(1)]
+    stamps = stamps_of(source)
+    write_table(path, [{"image": cells[0]}, {"image": cells[0]}])
+    assert stamps_of(source)["0"] == stamps["0"]
+    assert stamps_of(source)["1"] != stamps["1"]
+
+
+def test_an_image_in_a_cell_that_is_no_image_is_not_printed_whole(path, rows_of, png):
+    cells = ["x" * 20_000, base64.b64encode(png(0)).decode()[:-3] + "!"]
+    rows = rows_of(write_table(path, [{"image": cell} for cell in cells]))
+    assert "20000 characters that begin with 'xxx" in rows[0].error.reason
+    assert "base64" in rows[1].error.reason
+    assert max(len(row.error.reason) for row in rows) < 200
+
+
+def test_a_key_with_two_values_rejects_its_row(tmp_path, rows_of):
+    lines = ['{"image": "a.png", "image": "b.png"}', '{"image": "a.png", "image": "a.png"}']
+    (tmp_path / "t.jsonl").write_text("\n".join([*lines, '{"image": "a.png", "x": 1, "x": 2}']))
+    twice, same, unread = rows_of(TableSource(path=str(tmp_path / "t.jsonl")))
+    assert "the key 'image' is there twice, with two values" in twice.error.reason
+    assert same.error is None
+    assert unread.error is None
+
+
+def test_a_list_of_objects_is_named_without_printing_it(tmp_path, rows_of):
+    (tmp_path / "t.jsonl").write_text(json.dumps([{"image": "a.png"}] * 8))
+    with pytest.raises(SourceError, match=r"line 1: expected .* each line, found a list of 8"):
+        rows_of(TableSource(path=str(tmp_path / "t.jsonl")))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_json_lines_may_begin_with_a_mark(tmp_path, rows_of, encoding):
+    text = json.dumps({"image": "ü.png"}, ensure_ascii=False)
+    (tmp_path / "t.jsonl").write_bytes(f"{text}\n{text}\n".encode(encoding))
+    rows = rows_of(TableSource(path=str(tmp_path / "t.jsonl")))
+    assert [row.values["image"] for row in rows] == [str(tmp_path / "ü.png")] * 2
+
+
+def test_the_encoding_of_json_lines_can_be_said(tmp_path, rows_of):
+    (tmp_path / "t.jsonl").write_bytes('{"image": "ü.png"}\n'.encode("cp1252"))
+    with pytest.raises(SourceError, match="line 1: the byte fc is not UTF-8"):
+        rows_of(TableSource(path=str(tmp_path / "t.jsonl")))
+    (row,) = rows_of(TableSource(path=str(tmp_path / "t.jsonl"), encoding="cp1252"))
+    assert row.values["image"] == str(tmp_path / "ü.png")
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.large_string(), pa.string()])
+def test_parquet_texts_of_every_kind_are_read(tmp_path, rows_of, kind):
+    for column in (pa.array(["a.png"], kind), pa.array(["a.png"]).dictionary_encode()):
+        pq.write_table(pa.table({"image": column, "caption": column}), tmp_path / "t.parquet")
+        (row,) = rows_of(TableSource(path=str(tmp_path / "t.parquet")), texts=("caption",))
+        assert row.values == {"image": str(tmp_path / "a.png"), "caption": "a.png"}
+
+
+@pytest.mark.parametrize("kind", [pa.binary_view(), pa.large_binary(), pa.binary()])
+def test_parquet_bytes_of_every_kind_are_read(tmp_path, rows_of, kind, png):
+    columns = {"image": pa.array([png(0)], kind), "caption": pa.array([b"caf\xc3\xa9"], kind)}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    (row,) = rows_of(TableSource(path=str(tmp_path / "t.parquet")), texts=("caption",))
+    assert row.values == {"image": png(0), "caption": "café"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("1E+2"), "100"),
+        (Decimal("1.50"), "1.50"),
+        (date(2024, 1, 2), "2024-01-02"),
+        (datetime(2024, 1, 2, 3, 4, 5), "2024-01-02 03:04:05"),
+    ],
+)
+def test_dates_and_decimals_are_texts(tmp_path, rows_of, value, text):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"image": ["a.png"], "caption": [value]}), path)
+    (row,) = rows_of(TableSource(path=str(path), key="caption"), texts=("caption",))
+    assert row.values["caption"] == row.key == text
+
+
+def test_what_was_found_of_a_table_comes_with_its_rows(tmp_path):
+    (tmp_path / "t.csv").write_text('image;caption\na.png;"one\ntwo"\n')
+    table = TableSource(path=str(tmp_path / "t.csv")).scan(Columns(("image",)), tmp_path)
+    assert attached(table) == {
+        Finding("table-lines", "t.csv"): Count(1, ("line 2",)),
+        Finding("table-reading", "t.csv: ';' divides the cells"): Count(1, ("t.csv",)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("suffix", "key", "value"),
+    [("jsonl", "delimiter", ";"), ("parquet", "quoting", "none"), ("parquet", "encoding", "utf-8")],
+)
+def test_a_key_that_means_nothing_for_a_table_is_refused(tmp_path, suffix, key, value):
+    source = write_table(tmp_path / f"t.{suffix}", ROWS).model_copy(update={key: value})
+    with pytest.raises(SourceError, match=f"{key} is for .*; remove it from the source"):
+        source.scan(Columns(("image",)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("encoding", "utf8000"), ("delimiter", "::"), ("quoting", "single")]
+)
+def test_a_key_of_no_meaning_is_refused_at_once(key, value):
+    with pytest.raises(ValidationError, match=key):
+        TableSource.model_validate({"path": "t.csv", key: value})
