@@ -14,6 +14,7 @@ from .layout import Layout
 from .model import Model
 from .operations import Operation
 from .recipe import Recipe
+from .secrets import public_data, public_recipe
 from .sizes import BATCH_PIXELS
 
 #: Raised when the files of a dataset change their meaning.
@@ -56,7 +57,7 @@ def fingerprint_parts(
 
     Rows are not in it: each carries a stamp of its own.
     """
-    plain = recipe.model_dump(mode="json", by_alias=True)
+    plain = public_recipe(recipe.model_dump(mode="json", by_alias=True))
     if not recipe.filters:
         del plain["filters"]  # datasets from before there were any stay what they are
     steps = [step for panel in recipe.panels.values() for step in panel.apply]
@@ -84,7 +85,10 @@ def _operation_models(
     for reference in sorted({name for step in steps for name in step.model_references()}):
         folder = Path(reference).expanduser()
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        yield reference, {str(path.relative_to(folder)): checksums.of(path) for path in files}
+        yield (
+            public_data(reference),
+            {str(path.relative_to(folder)): checksums.of(path) for path in files},
+        )
 
 
 def digest(parts: Mapping[str, Any]) -> str:
@@ -106,7 +110,11 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
             else:
                 found += differences(old[key], new[key], inner)
         return found
-    return [] if old == new else [f"{path}: {_short(old)} is now {_short(new)}"]
+    if old == new:
+        return []
+    if public_data(old) == new:  # as datasets kept addresses once
+        return [f"{path}: {_short(new)} had its user name or its query, which may be secret"]
+    return [f"{path}: {_short(old)} is now {_short(new)}"]
 
 
 def _short(value: Any) -> str:

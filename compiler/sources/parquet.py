@@ -12,7 +12,13 @@ import pyarrow.parquet as pq
 
 from ..errors import RowError, SourceError
 from .base import Columns, Row, StampKind, Value
-from .cells import cell_stamps, content_stamps, join_stamps, values_of_cells
+from .cells import (
+    cell_stamps,
+    content_stamps,
+    join_stamps,
+    place_cells,
+    values_of_cells,
+)
 from .mapped import constant
 from .places import file_stamp, open_place, parent, reason_of
 
@@ -104,8 +110,9 @@ class ParquetRows:
             for name in self.columns.images
         }
         paths = () if self.how == "checksum" else [n for n in self.columns.images if n in cells]
-        covered = [*paths, *(n for n in self.columns.only_texts if n in cells)]
-        return join_stamps(images, content_stamps([cells[name] for name in covered], length))
+        content = [place_cells(cells[name]) for name in paths]
+        content += [cells[name] for name in self.columns.only_texts if name in cells]
+        return join_stamps(images, content_stamps(content, length))
 
 
 def read_parquet_rows(rows: pa.Table, columns: Columns) -> Iterator[Row]:

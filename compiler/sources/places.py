@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from .base import StampKind
 #: Suffixes that are taken for images, lower case, without the dot.
 IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif")
 
+_QUERY = re.compile(r"(https?://[^?#]*)[?#].*", re.DOTALL)
 #: What file systems call a file's version: `fsspec` has no common name for it.
 _VERSIONS = (
     *("ETag", "etag", "md5", "md5Hash", "checksum", "sha256"),
@@ -46,14 +48,19 @@ def inside(folder: str, path: str) -> str:
     return f"{folder.rstrip('/')}/{path}"
 
 
+def without_query(place: str) -> str:
+    """A place as file systems divide it into folders; a URL of the web is so up to its query."""
+    return _QUERY.sub(r"\1", place)
+
+
 def parent(place: str) -> str:
     """The folder of a file."""
-    return place.rpartition("/")[0] or "/"
+    return without_query(place).rpartition("/")[0] or "/"
 
 
 def name_of(place: str) -> str:
     """The last part of a place."""
-    return place.rstrip("/").rpartition("/")[2]
+    return without_query(place).rstrip("/").rpartition("/")[2]
 
 
 def suffix_of(place: str) -> str:

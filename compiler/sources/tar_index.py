@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import SourceError
-from .places import is_folder, is_url, open_place, reason_of
+from .places import is_folder, is_url, open_place, reason_of, without_query
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -39,7 +39,7 @@ def expand(place: str) -> list[str]:
         elif _BRACES.search(place):
             tars = _expand_braces(place)
         else:
-            tars = _glob(place) if glob.has_magic(place) else [place]
+            tars = _glob(place) if glob.has_magic(without_query(place)) else [place]
     except Exception as error:  # each remote file system has errors of its own
         raise SourceError(f"{place}: cannot be listed: {reason_of(error)}") from error
     if not tars:

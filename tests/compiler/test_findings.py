@@ -52,3 +52,10 @@ def test_an_index_from_before_there_were_findings_has_none():
     data = json.loads(header.to_json())
     del data["findings"]
     assert ShardHeader.from_json(json.dumps(data).encode()).findings == {}
+
+
+def test_a_finding_is_kept_without_what_opens_an_address():
+    place = "https://me:secret@host/a.png?sig=secret"
+    (item,) = to_data({Finding("mask-reading", f"mask of {place}"): Count(1, (place,))})
+    assert item["about"] == "mask of https://host/a.png"
+    assert item["examples"] == ["https://host/a.png"]
