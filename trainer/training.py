@@ -59,7 +59,7 @@ def train(
     Args:
         datasets: folders or URLs that onepic-compile wrote.
         output: the run's folder.
-        settings: the paper's by default.
+        settings: the defaults of `Settings` where there are none.
         resume: go on from the newest checkpoint in `output`, or begin where there is none.
         exports: further forms of the adapter; ``kohya`` is one.
         cache: where shards of remote datasets are kept.
