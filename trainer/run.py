@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -26,6 +27,7 @@ from .loader import CanvasLoader
 from .optimizer import make_optimizer, make_schedule
 from .order import Numbers
 from .settings import Settings
+from .skipped import find_skipped
 from .state import State
 from .step import Objective
 from .stopwatch import Stopwatch
@@ -36,13 +38,15 @@ from .validation import Validation, lenders
 class Inputs:
     """The datasets of a run, and the model that they were made for.
 
-    `training` and `held_out` are the numbers of the samples for each dataset.
+    `training` and `held_out` are the numbers of the samples for each dataset. Those of `training`
+    that are also in `skipped` are not trained on; `held_out` has none of these.
     """
 
     datasets: tuple[Canvases, ...]
     base: Base
     training: tuple[Numbers, ...]
     held_out: tuple[Numbers, ...]
+    skipped: tuple[Numbers, ...]
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Run:
             first=self.state.step * self.settings.accumulation,
             weights=self.settings.weights,
             parts=self.inputs.training,
+            skipped=self.inputs.skipped,
             prompt_dropout=self.settings.prompt_dropout,
             context_dropout=self.settings.context_dropout,
             pin=self.accelerator.device.type == "cuda",
@@ -81,7 +86,8 @@ class Run:
     def identity(self) -> dict[str, Any]:
         """What a resumed run must share with this one, as plain data."""
         return {
-            "settings": self.settings.model_dump(mode="json"),
+            # What is skipped changes none of the other samples' places: see `skipped.stand_ins`.
+            "settings": self.settings.model_dump(mode="json", exclude={"skip_samples"}),
             "datasets": [
                 {
                     "fingerprint": dataset.info["fingerprint"],
@@ -119,7 +125,9 @@ def open_inputs(paths: Sequence[str | Path], settings: Settings, cache: CacheSet
     training, held_out = zip(
         *(hold_out(len(dataset), settings.validation_samples) for dataset in datasets), strict=True
     )
-    return Inputs(datasets, base, training, held_out)
+    skipped = tuple(find_skipped(datasets, settings.skip_samples))
+    kept = tuple(np.setdiff1d(*pair) for pair in zip(held_out, skipped, strict=True))
+    return Inputs(datasets, base, training, kept, skipped)
 
 
 def open_accelerator(settings: Settings, output: Path) -> Accelerator:

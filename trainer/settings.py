@@ -34,6 +34,11 @@ class Settings(Strict):
         default=None,
         description="How often each dataset is drawn from; by default in proportion to its size.",
     )
+    skip_samples: tuple[str, ...] = Field(
+        default=(),
+        description="Keys of samples that are left out, in quotes, as messages name them: "
+        '["000000003"], with several datasets ["DATASET:000000003"].',
+    )
     adapter: AdapterSettings = Field(default_factory=AdapterSettings)
 
     steps: int = Field(default=10_000, ge=1, description="Updates of the weights. (ONE-PIC)")

@@ -27,6 +27,7 @@ from .resume import check_same_run
 from .run import Run, check_enough_samples, open_accelerator, open_inputs, prepare
 from .settings import Settings, check_exports
 from .stopwatch import Stopwatch
+from .validation import NotFiniteValidationError
 
 _STATE = ".train"
 
@@ -134,7 +135,7 @@ def _train(
                 raise KeyboardInterrupt
         if state.step == first:  # no step was left, but outputs may be wanted in another form
             weights = _keep(run, exports)
-    except NotFiniteError as error:
+    except (NotFiniteError, NotFiniteValidationError) as error:
         raise explain_not_finite(run, loader, error) from error
     finally:
         batches.close()
@@ -184,6 +185,8 @@ def _describe(run: Run, report: Report) -> None:
     samples = sum(map(len, run.inputs.training))
     held_out = sum(map(len, run.inputs.held_out))
     report.note(f"{samples} samples to train on, {held_out} held out for validation")
+    if skipped := sum(map(len, run.inputs.skipped)):
+        report.note(f"{skipped} samples are skipped; others come in their places")
     report.note(
         f"{trained:,} of {everything:,} parameters are trained ({trained / everything:.3%}), "
         f"on {run.accelerator.device}"
