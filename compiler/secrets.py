@@ -16,8 +16,11 @@ from typing import Any
 _WITHOUT_USERS = {"abfs", "abfss", "wasb", "wasbs", "git", "github", "hf"}
 _ADDRESS = re.compile(r"[A-Za-z][\w+.:-]*://")
 _USER = re.compile(r"([A-Za-z][\w+.-]*)://[^\s/?#]*@")
+#: In the addresses of other stores ? stands for any letter, and # for itself.
+_WEB_QUERY = re.compile(r"(https?://[^?#]*)[?#].*", re.DOTALL)
+_NAMED_QUERY = re.compile(r"\?[^/?=&]*=.*", re.DOTALL)
 #: The query of an address in a text, up to the quotes and stops that end a sentence.
-_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*?(?=[])}>'\"]*[.,:;]*(?:\s|$))")
+_QUERY = re.compile(r"(https?://[^\s?#]*)[?#]\S*?(?=[])}>'\"]*[.,:;]*(?:\s|$))")
 #: Queries without their address, as libraries of HTTP quote them.
 _LONE_QUERY = re.compile(r"(\burl: [^\s?]*)\?\S*|\?[^\s=?]*=\S*")
 #: Parameters that say who may read a file and how long, and not which file it is.
@@ -34,11 +37,16 @@ _HIDDEN = "[hidden]"
 _MARKED = re.compile(r"[^?#]*#[0-9a-f]{8}(\+\d+)?")
 
 
+def without_query(place: str) -> str:
+    """A place up to the query of its URL, if it is one of the web."""
+    return _WEB_QUERY.sub(r"\1", place)
+
+
 def public_place(place: str) -> str:
     """A path as it is; a URL without user name, password, query and fragment."""
     if not _ADDRESS.match(place):
         return place
-    return _USER.sub(_without_user, re.split(r"[?#]", place, maxsplit=1)[0])
+    return _NAMED_QUERY.sub("", without_query(_USER.sub(_without_user, place)))
 
 
 def unsigned_place(place: str) -> str:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from ..compiler.command import ending
 from ..compiler.errors import RunError, SettingsError
 from ..compiler.report import open_report
+from ..compiler.secrets import public_place
 from ..compiler.yaml_file import Override
 from .settings import SETTINGS, Settings, check_exports, read_settings
 from .stopwatch import Stopwatch
@@ -227,5 +228,5 @@ def _list_settings(model: type[BaseModel] = Settings, indent: str = "") -> list[
 def _name(dataset: str) -> str:
     """The last part of a dataset's path or URL; ``.`` has none before it is resolved."""
     if "://" in dataset:
-        return Path(dataset.partition("@")[0]).name
+        return Path(public_place(dataset).partition("@")[0]).name
     return Path(dataset).name or Path(dataset).resolve().name

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from ..errors import SourceError
+from ..secrets import without_query
 from .base import StampKind
 
 #: Suffixes that are taken for images, lower case, without the dot.
 IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif")
 
-_QUERY = re.compile(r"(https?://[^?#]*)[?#].*", re.DOTALL)
 #: What file systems call a file's version: `fsspec` has no common name for it.
 _VERSIONS = (
     *("ETag", "etag", "md5", "md5Hash", "checksum", "sha256"),
@@ -46,11 +45,6 @@ def inside(folder: str, path: str) -> str:
     if "://" in path or path.startswith("/"):
         return path
     return f"{folder.rstrip('/')}/{path}"
-
-
-def without_query(place: str) -> str:
-    """A place as file systems divide it into folders; a URL of the web is so up to its query."""
-    return _QUERY.sub(r"\1", place)
 
 
 def parent(place: str) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import SourceError
-from .places import is_folder, is_url, open_place, reason_of, without_query
+from ..secrets import without_query
+from .places import is_folder, is_url, open_place, reason_of
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")

@@ -34,6 +34,8 @@ from onepic.compiler.secrets import (
             "retries exceeded with url: /data?secret (Caused by",
             "retries exceeded with url: /data (Caused by",
         ),
+        ("s3://bucket/a.png?X-Amz-Signature=secret", "s3://bucket/a.png"),
+        ("s3://bucket/00?.tar: no tars there", "s3://bucket/00?.tar: no tars there"),
         ("at /data?sig=secret&x=1 twice", "at /data twice"),
         ("hf://datasets/user/name@main/data", "hf://datasets/user/name@main/data"),
         ("abfs://container@account/data", "abfs://container@account/data"),
@@ -69,7 +71,14 @@ def test_no_error_is_raised_with_the_secret_of_an_address():
 
 
 @pytest.mark.parametrize(
-    "place", ["photos/a?b#c.png", "/photos/me@home:x", "s3://bucket/a", "hf://datasets/u/n@main"]
+    "place",
+    [
+        "photos/a?b#c.png",
+        "/photos/me@home:x",
+        "s3://bucket/day=1/00?.tar",
+        "gs://bucket/a#1.png",
+        "hf://datasets/u/n@main",
+    ],
 )
 def test_a_place_without_secrets_stays_as_it_is(place):
     assert public_place(place) == unsigned_place(place) == marked_place(place) == place
