@@ -5,9 +5,10 @@
 
 `tasks` trains an adapter for colorization, canny to image, editing and try-on, and measures the
 base model without it, the adapter with the right context, and with another sample's context: the
-masked loss, and the quality of filled targets. `layouts` repeats the paper's comparison of them.
-The tables are written to the output folder as Markdown, with pictures of some canvases. What
-exists is kept: the same command goes on where it was stopped.
+masked loss, and the quality of filled targets. `layouts` compares 2 x 2 with 1 x 2 for canny, as
+the paper does, and the places of the target in try-on. The tables are written to the output folder
+as Markdown, with pictures of some canvases. What exists is kept: the same command goes on where it
+was stopped.
 """
 
 from __future__ import annotations

@@ -20,14 +20,20 @@ from .secrets import without_secrets
 def ending(command: str, stopped: str, debug: bool = False) -> Iterator[None]:
     """Turn an error into a line and its exit code, and Ctrl-C into what `stopped` says and 130.
 
-    With `debug` the traceback comes first, its causes included.
+    With `debug` the traceback comes first, its causes included; of what is no `OnepicError` it is
+    always printed.
     """
     try:
         yield
     except OnepicError as error:
         if debug:
-            print(without_secrets(traceback.format_exc()), file=sys.stderr)
+            _print_traceback()
         fail(command, str(error), error.exit_code)
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # a fault of ours: libraries put addresses into its messages
+        _print_traceback()
+        raise typer.Exit(1) from error
     except KeyboardInterrupt:
         fail(command, stopped, 130)
 
@@ -41,6 +47,10 @@ def fail(command: str, message: str, code: int) -> NoReturn:
     """End the command with a line on standard error."""
     print(f"{command}: {without_secrets(message)}", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def _print_traceback() -> None:
+    print(without_secrets(traceback.format_exc()), file=sys.stderr)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

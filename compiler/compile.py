@@ -34,6 +34,7 @@ from .report import Report, Silent
 from .seal import checksums_of
 from .shard import Progress
 from .sizes import auto_panel_size, check_panel_size
+from .sources.mapped import public_keys
 
 #: Shards above which a plan suggests larger ones: stores and file systems like fewer files.
 MANY_SHARDS = 10_000
@@ -157,6 +158,7 @@ def _scan(
     """The rows of the plan, with marks on those that are duplicates, and what was seen of all."""
     rows = recipe.source.scan(recipe.columns, recipe_folder.resolve())
     seen = attached(rows)
+    rows = public_keys(rows)
     if recipe.limit is not None:
         rows = rows.slice(0, recipe.limit)
     hash_all = partial(run_each, hash_rows, scheduling=scheduling, cluster=cluster)

@@ -6,11 +6,19 @@ Commands print it without a traceback and leave with its ``exit_code``.
 
 from __future__ import annotations
 
+from .secrets import public_text
+
 
 class OnepicError(Exception):
-    """Base of all errors that onepic raises on purpose; the run failed (exit code 1)."""
+    """Base of all errors that onepic raises on purpose; the run failed (exit code 1).
+
+    Addresses in a message lose what opens them: messages go into files and logs.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(public_text(message))
 
 
 class RecipeError(OnepicError):
@@ -85,7 +93,7 @@ class RowError(OnepicError):
     def __init__(self, stage: str, reason: str) -> None:
         super().__init__(reason)
         self.stage = stage
-        self.reason = reason
+        self.reason = str(self)
 
 
 class DroppedRowError(RowError):

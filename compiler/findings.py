@@ -14,6 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from .secrets import public_text
+
 #: Rows that are named beside a count.
 EXAMPLES = 3
 _METADATA = b"onepic.findings"
@@ -220,9 +222,9 @@ def to_data(counts: Counts) -> list[dict[str, Any]]:
     return [
         {
             "kind": finding.kind,
-            "about": finding.about,
+            "about": public_text(finding.about),
             "count": counts[finding].number,
-            "examples": list(counts[finding].examples),
+            "examples": list(map(public_text, counts[finding].examples)),
         }
         for finding in sorted(counts, key=lambda finding: (finding.kind, finding.about))
     ]

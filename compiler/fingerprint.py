@@ -15,6 +15,7 @@ from .mask_choice import READING
 from .model import Model
 from .operations import Operation
 from .recipe import Recipe
+from .secrets import public_data, public_recipe
 from .sizes import BATCH_PIXELS
 
 #: Raised when the files of a dataset change their meaning; see `format_version`.
@@ -77,7 +78,8 @@ def fingerprint_parts(
 
     Rows are not in it: each carries a stamp of its own.
     """
-    plain = _without_later_defaults(recipe.model_dump(mode="json", by_alias=True))
+    plain = public_recipe(recipe.model_dump(mode="json", by_alias=True))
+    plain = _without_later_defaults(plain)
     steps = [step for panel in recipe.panels.values() for step in panel.apply]
     parts = {
         "format_version": format_version(recipe),
@@ -129,7 +131,10 @@ def _operation_models(
     for reference in sorted({name for step in steps for name in step.model_references()}):
         folder = Path(reference).expanduser()
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        yield reference, {str(path.relative_to(folder)): checksums.of(path) for path in files}
+        yield (
+            public_data(reference),
+            {str(path.relative_to(folder)): checksums.of(path) for path in files},
+        )
 
 
 def digest(parts: Mapping[str, Any]) -> str:
@@ -151,7 +156,11 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
             else:
                 found += differences(old[key], new[key], inner)
         return found
-    return [] if old == new else [f"{path}: {_short(old)} is now {_short(new)}"]
+    if old == new:
+        return []
+    if public_data(old) == new:  # as datasets kept addresses once
+        return [f"{path}: {_short(new)} had its user name or its query, which may be secret"]
+    return [f"{path}: {_short(old)} is now {_short(new)}"]
 
 
 def _short(value: Any) -> str:

@@ -31,6 +31,7 @@ from .images import file_bytes, image_size
 from .picture_hash import HASH_VERSION, exact_hash, perceptual_hash
 from .recipe import Recipe
 from .recipe_file import recipe_from_data
+from .secrets import public_recipe
 from .sources import Row, Value
 
 #: Rows of a job, whose hashes are kept together.
@@ -162,7 +163,7 @@ class HashStore:
 
 def _spec(recipe: Recipe) -> str:
     """What shapes the hashes of all rows, in 16 digits."""
-    plain = recipe.model_dump(mode="json", by_alias=True)
+    plain = public_recipe(recipe.model_dump(mode="json", by_alias=True))
     shaping = [plain[key] for key in ("source", "filters", "panels", "background", "prompt")]
     text = json.dumps([HASH_VERSION, *shaping], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

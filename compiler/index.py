@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 from .errors import DatasetError
 from .files import SHARD_FILES, settle, shard_name
 from .findings import Counts, from_data, to_data
+from .finite import Watch
 from .sent import is_sent
 
 _HEADER = b"onepic"
@@ -56,6 +58,19 @@ class FileRecord:
 
     size: int
     sha256: str
+
+
+def record_of(chunks: Iterable[bytes], watch: Watch | None = None) -> FileRecord:
+    """What is known of a file, from its bytes in pieces, which `watch` is shown as well."""
+    digest, size = hashlib.sha256(), 0
+    if watch:
+        watch.begin()
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        if watch:
+            watch.see(chunk)
+    return FileRecord(size, digest.hexdigest())
 
 
 @dataclass(frozen=True)

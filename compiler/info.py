@@ -12,6 +12,7 @@ from .index import ShardHeader
 from .layout import Layout
 from .model import Model
 from .recipe import Recipe
+from .secrets import public_data, public_recipe
 
 #: Libraries that can change the bytes of a dataset.
 _LIBRARIES = (
@@ -35,7 +36,7 @@ def describe(
         "format_version": format_version(recipe),
         "complete": False,
         "task": recipe.task,
-        "recipe": recipe.model_dump(mode="json", by_alias=True),
+        "recipe": public_recipe(recipe.model_dump(mode="json", by_alias=True)),
         "fingerprint": digest(parts),
         "fingerprint_parts": dict(parts),
         "panel_size": [layout.width, layout.height],
@@ -46,7 +47,7 @@ def describe(
             "distribution": recipe.latent,
         },
         "model": {
-            "name": model.name,
+            "name": public_data(model.name),
             "revision": model.revision,
             "factor": model.factor,
             "scaling_factor": model.scaling_factor,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DatasetError
-from .secrets import without_secrets
+from .secrets import public_place, without_secrets
 
 _HOPELESS = (FileNotFoundError, PermissionError, NotImplementedError, TypeError, ValueError)
 #: Statuses below 500 that ask for patience: Request Timeout, Too Early, Too Many Requests.
@@ -102,6 +102,6 @@ def cache_folder() -> Path:
 
 def folder_name(place: str) -> str:
     """A folder's name for a URL: readable, without secrets, and of its own for each place."""
-    place = place.rstrip("/")
-    slug = re.sub(r"[^A-Za-z0-9.]+", "-", without_secrets(place))[-60:].strip("-.")
+    place = public_place(place).rstrip("/")
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", place)[-60:].strip("-.")
     return f"{slug}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"

@@ -8,6 +8,8 @@ import time
 from datetime import timedelta
 from typing import Protocol
 
+from .secrets import without_secrets
+
 #: Seconds between two progress lines in a log.
 INTERVAL = 10.0
 
@@ -53,7 +55,7 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        print(text, file=sys.stderr, flush=True)
+        print(without_secrets(text), file=sys.stderr, flush=True)
 
     def begin(
         self,
@@ -95,6 +97,7 @@ class Bar:
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
+        text = without_secrets(text)
         self._progress.console.print(text, markup=False, highlight=False)
 
     def begin(self, total: int, done: int = 0, verb: str = "compiling", unit: str = "rows") -> None:

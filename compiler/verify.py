@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from . import null_prompt
 from .errors import DamagedFileError, DatasetError
 from .files import CANVASES, DATASET, NULL_PROMPT, REJECTED, SHARD_FILES, SHARDS, shard_name
+from .finite import FiniteWatch
 from .index import ShardHeader, missized, read_header, read_index
 from .report import Report
 from .seal import FILES, SELF, checksums_of, is_unchanged
@@ -23,6 +24,8 @@ from .stores.store import Store
 
 #: Shards of a store that are read at once.
 _READERS = 4
+#: Samples that a line names before it counts the rest.
+_NAMED = 20
 
 
 def find_damage(store: Store, info: Mapping[str, Any], report: Report) -> Iterator[str]:
@@ -90,27 +93,26 @@ def _check_shard(store: Store, number: int, checksums: Mapping[str, str]) -> _Ch
     header = None if data is None else read_header(pa.BufferReader(data))
     if data is None or header is None:
         return _Checked([f"{name} is missing or damaged"])
-    problems = [*_damage_of_rows(store, header, data), *_damage_of_files(store, header)]
+    try:
+        index = read_index(pa.BufferReader(data))
+    except DatasetError:
+        problem = f"{name} has damaged rows; {store.remedy(name)}"
+        return _Checked([problem, *_damage_of_files(store, header, None)], header.rows)
+    problems = list(_damage_of_files(store, header, FiniteWatch(index)))
+    if len(index) != header.samples:
+        wrong = f"{name} has not {header.samples} rows as it says; {store.remedy(name)}"
+        problems.insert(0, wrong)
     return _Checked(problems, header.rows)
 
 
-def _damage_of_rows(store: Store, header: ShardHeader, data: bytes) -> Iterator[str]:
-    name = shard_name(header.number, ".parquet")
-    try:
-        if len(read_index(pa.BufferReader(data))) != header.samples:
-            yield f"{name} has not {header.samples} rows as it says; {store.remedy(name)}"
-    except DatasetError:
-        yield f"{name} has damaged rows; {store.remedy(name)}"
-
-
-def _damage_of_files(store: Store, header: ShardHeader) -> Iterator[str]:
+def _damage_of_files(store: Store, header: ShardHeader, watch: FiniteWatch | None) -> Iterator[str]:
     if store.is_elsewhere(header):
         return
     index, found = shard_name(header.number, ".parquet"), {}
     for name, record in header.files.items():
         path = shard_name(header.number, SHARD_FILES[name])
         try:
-            if (file := store.checksum(path)) is None:
+            if (file := store.checksum(path, watch if name == "tar" else None)) is None:
                 continue
         except DamagedFileError as error:
             yield f"{path}: {error.reason}; {store.remedy(index)}"
@@ -118,7 +120,17 @@ def _damage_of_files(store: Store, header: ShardHeader) -> Iterator[str]:
         found[path] = file.size
         if file.size == record.size and file != record:
             yield f"{path} has another SHA-256 than its index says; {store.remedy(index)}"
+        elif name == "tar" and watch and watch.broken:
+            yield _describe_broken(path, watch.broken, store.remedy(index))
     yield from (f"{SHARDS}/{damage}" for damage in missized(header, found))
+
+
+def _describe_broken(path: str, broken: Sequence[str], remedy: str) -> str:
+    more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+    return (
+        f"{path}: NaN or infinity in the latents of {', '.join(broken[:_NAMED])}{more}; leave them "
+        f"out of training by its setting skip_samples, or {remedy}"
+    )
 
 
 def damage_beside_shards(

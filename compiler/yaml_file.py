@@ -12,8 +12,10 @@ import yaml
 from pydantic import ValidationError
 
 from .errors import OnepicError
+from .yaml_traps import KeyPath, hint_at_line, hints, option_traps, traps
 
-KeyPath = tuple[str | int, ...]
+#: Problems of a value that may have been meant as a text.
+_OTHER_KIND = ("string_type", "literal_error", "value_error")
 
 
 @dataclass(frozen=True)
@@ -32,39 +34,52 @@ class Kind:
 
 @dataclass(frozen=True)
 class Override:
-    """A value that replaces one of the file's; `option` is how the user gave it."""
+    """A value that replaces one of the file's; `option` is how the user gave it.
+
+    `hints` are about the keys inside of it, as those of a `Document`.
+    """
 
     path: KeyPath
     value: Any
     option: str
+    hints: Mapping[KeyPath, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def parse(cls, text: str, kind: Kind) -> Override:
         """Read ``panels.grey.apply=[grayscale]``: a path of keys, and a value in YAML.
 
         Raises:
-            kind.error: when there is no ``=`` or the value is not YAML.
+            kind.error: when there is no ``=``, or the value is not YAML or not what it looks like.
         """
         option = f"--set {text}"
         keys, separator, value = text.partition("=")
         if not separator or not all(keys.split(".")):
             raise kind.error(f"{option}: expected KEY.KEY=VALUE, such as {kind.example}")
+        path = tuple(int(key) if key.isdecimal() else key for key in keys.split("."))
         try:
             parsed = yaml.safe_load(value)
+            problem, hinted = option_traps(keys, value)
         except yaml.YAMLError as error:
-            raise kind.error(f"{option}: the value is not YAML: {error}") from error
-        path = tuple(int(key) if key.isdecimal() else key for key in keys.split("."))
-        return cls(path, parsed, option)
+            hint = hint_at_line(f"{path[-1]}: {value}")
+            message = f"{option}: the value is not YAML: {error}"
+            raise kind.error(f"{message}; {hint}" if hint else message) from error
+        if problem:
+            raise kind.error(f"{option}: {problem}")
+        return cls(path, parsed, option, hinted)
 
 
 @dataclass(frozen=True)
 class Document:
-    """What a file and its overrides say before validation, and where each key stands."""
+    """What a file and its overrides say before validation, and where each key stands.
+
+    `hints` say for values that are no texts how to write them as texts.
+    """
 
     file: Path | None
     data: dict[str, Any]
     lines: dict[KeyPath, int] = field(default_factory=dict)
     options: dict[KeyPath, str] = field(default_factory=dict)
+    hints: dict[KeyPath, str] = field(default_factory=dict)
 
     def place(self, path: KeyPath) -> str:
         """``recipes/x.yaml:7`` or the option that set the key; empty where there is neither."""
@@ -92,7 +107,9 @@ class Document:
             path = (*path, problem["loc"][-1])
             message = "this key is required"
         key = path or tuple(message.partition(":")[0].split("."))
-        return ": ".join(part for part in (self.place(key), _dotted(path), message) if part)
+        said = ": ".join(part for part in (self.place(key), _dotted(path), message) if part)
+        is_about_kind = problem["type"] in _OTHER_KIND and path in self.hints
+        return f"{said}; {self.hints[path]}" if is_about_kind else said
 
 
 def read_document(file: Path | None, kind: Kind, overrides: Sequence[Override] = ()) -> Document:
@@ -114,13 +131,28 @@ def _parse(file: Path, kind: Kind) -> Document:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
         lines = list(_walk(node, ()))
+        wrong, hinted = list(traps(node, text)), dict(hints(node, text))
     except yaml.YAMLError as error:
-        raise kind.error(f"{file}: not valid YAML: {error}") from error
+        raise kind.error(_explain_syntax(file, text, error)) from error
     except RecursionError as error:
         raise kind.error(f"{file}: a YAML alias refers to itself; write its value out") from error
     if not isinstance(data, dict):
         raise kind.error(f"{file}: expected keys such as {kind.keys}")
-    return Document(file, data, _refuse_twice(file, lines, kind))
+    for path, found, problem in wrong:
+        line = found.start_mark.line + 1
+        raise kind.error(f"{file}:{line}: {_dotted(path)}: {problem}")
+    return Document(file, data, _refuse_twice(file, lines, kind), hints=hinted)
+
+
+def _explain_syntax(file: Path, text: str, error: yaml.YAMLError) -> str:
+    """What YAML says, and a hint where the line of the error or the one before it lacks quotes."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    message = f"{file}: not valid YAML: {error}"
+    lines = text.splitlines()
+    for number in (mark.line, mark.line - 1) if mark else ():
+        if 0 <= number < len(lines) and (hint := hint_at_line(lines[number])):
+            return f"{message}\n{file}:{number + 1}: {hint}"
+    return message
 
 
 def _read(file: Path, kind: Kind) -> str:
@@ -169,9 +201,11 @@ def _apply(document: Document, override: Override, kind: Kind) -> None:
         place = place[key]
     _check_place(place, override, len(override.path) - 1, kind)
     place[override.path[-1]] = override.value
-    replaced = [path for path in document.lines if path[: len(override.path)] == override.path]
-    for path in replaced:
-        del document.lines[path]
+    for known in (document.lines, document.hints):
+        for path in [path for path in known if path[: len(override.path)] == override.path]:
+            del known[path]
+    for inner, hint in override.hints.items():
+        document.hints[(*override.path, *inner)] = hint
     document.options[override.path] = override.option
 
 

@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 from pydantic import Field, FiniteFloat, ValidationError
 
 from ..compiler.errors import TaskError
+from ..compiler.secrets import marked_place
 from ..compiler.strict import Strict
 from .files import write_file
 
@@ -49,6 +50,11 @@ class Request(Strict):
     panel_size: tuple[Side, Side] | None = None
     layout: tuple[tuple[str, ...], ...] | None = None
 
+    def public(self) -> Request:
+        """The request as a picture may carry it: its addresses without user names and queries."""
+        images = {name: marked_place(place) for name, place in self.images.items()}
+        return self.model_copy(update={"images": images})
+
 
 def absolute(place: str) -> str:
     """A path as it holds from any folder, with ``~`` for the home folder; a URL stays as it is."""
@@ -59,14 +65,15 @@ def absolute(place: str) -> str:
 
 
 def save_picture(image: Image.Image, path: Path, request: Request | None = None) -> None:
-    """Write a PNG that says how it was made.
+    """Write a PNG that says how it was made, but for what opens the URLs of its images.
 
     Raises:
         RunError: when it cannot be written.
     """
     info, file = PngImagePlugin.PngInfo(), io.BytesIO()
     if request is not None:
-        info.add_itxt(_KEY, json.dumps(request.model_dump(mode="json", exclude_defaults=True)))
+        plain = request.public().model_dump(mode="json", exclude_defaults=True)
+        info.add_itxt(_KEY, json.dumps(plain))
     image.save(file, format="PNG", pnginfo=info)
     write_file(path, file.getvalue())
 
@@ -95,7 +102,7 @@ def read_request(path: Path) -> Request:
 def was_made(path: Path, request: Request) -> bool:
     """Whether a picture is there that says that it was made as `request` asks."""
     try:
-        return read_request(path) == request
+        return read_request(path) == request.public()
     except TaskError:
         return False
 

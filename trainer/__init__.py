@@ -10,7 +10,7 @@ In the order in which a run meets the modules:
 - `base`, `objective`, `step`: the model, and from a batch to its losses.
 - `optimizer`, `state`, `checkpoint`, `resume`: what training changes, and how it is kept.
 - `run`, `loop`, `recorder`, `validation`, `metrics`: the steps, and what is said of them.
-- `export`, `kohya`, `task_card`, `card`, `outputs`, `publish`: what a run leaves.
+- `export`, `unscaled`, `kohya`, `task_card`, `card`, `outputs`, `publish`: what a run leaves.
 - `training`, `interrupt`, `failures`, `stopwatch`, `cli`: the run as a whole.
 """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
@@ -14,8 +16,9 @@ import yaml
 from pydantic import BaseModel
 
 from ..compiler.command import ending
-from ..compiler.errors import SettingsError
+from ..compiler.errors import RunError, SettingsError
 from ..compiler.report import open_report
+from ..compiler.secrets import public_place
 from ..compiler.yaml_file import Override
 from .settings import SETTINGS, Settings, check_exports, read_settings
 from .stopwatch import Stopwatch
@@ -152,6 +155,7 @@ def _train(
 
     from ..compiler.publishing.hub import make_repository
     from ..compiler.stores.cache import CacheSettings
+    from .failures import NotFiniteRunError
     from .publish import push_to_hub
     from .training import train
 
@@ -160,17 +164,23 @@ def _train(
     cache = CacheSettings(limit=int(cache_size * 1e9))
     if repository is not None:
         make_repository(repository, "model")
-    summary = train(
-        datasets,
-        output,
-        settings,
-        resume=resume,
-        exports=exports,
-        cache=cache,
-        pictures=_draw_held_out(pictures) if pictures else None,
-        report=open_report(),
-        watch=_began,
-    )
+    try:
+        summary = train(
+            datasets,
+            output,
+            settings,
+            resume=resume,
+            exports=exports,
+            cache=cache,
+            pictures=_draw_held_out(pictures) if pictures else None,
+            report=open_report(),
+            watch=_began,
+        )
+    except NotFiniteRunError as error:
+        if PartialState().num_processes > 1:  # how they were launched is not known here
+            raise
+        command = shlex.join([COMMAND, *sys.argv[1:], *error.options])
+        raise RunError(f"{error}; without the samples:\n{command}") from error
     if PartialState().is_main_process:
         print("\n".join(_summarise(summary)))
         if repository is not None:
@@ -225,5 +235,5 @@ def _list_settings(model: type[BaseModel] = Settings, indent: str = "") -> list[
 def _name(dataset: str) -> str:
     """The last part of a dataset's path or URL; ``.`` has none before it is resolved."""
     if "://" in dataset:
-        return Path(dataset.partition("@")[0]).name
+        return Path(public_place(dataset).partition("@")[0]).name
     return Path(dataset).name or Path(dataset).resolve().name

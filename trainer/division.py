@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,16 @@ class Division:
     held_out: tuple[Numbers, ...]
     sets: tuple[Numbers, ...]
     notes: tuple[str, ...]
+
+    def without(self, skipped: Sequence[Numbers]) -> Division:
+        """The same, but validating on none of the samples `skipped` of each of `validation`."""
+        pairs = zip(self.held_out, skipped, strict=True)
+        kept = [~np.isin(held_out, samples) for held_out, samples in pairs]
+        held_out, sets = (
+            tuple(part[of] for part, of in zip(parts, kept, strict=True))
+            for parts in (self.held_out, self.sets)
+        )
+        return replace(self, held_out=held_out, sets=sets)
 
 
 def divide(datasets: Sequence[Canvases], count: int, rules: Sequence[str] = ()) -> Division:

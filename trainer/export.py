@@ -25,6 +25,7 @@ from .adapter import (
     peft_fields,
     settings_of,
 )
+from .unscaled import with_scale_inside
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
@@ -43,6 +44,8 @@ _PEFT_PREFIX = "base_model.model."
 def write_adapter(folder: Path, unet: UNet2DConditionModel, settings: AdapterSettings) -> Path:
     """Write the trained weights in float32, whole or not at all, and give the path to them.
 
+    They have alpha in them, and say that the scale is 1: see `unscaled`.
+
     What stock libraries then need to load them:
 
     - ``lora``, ``rslora``, ``dora``: ``pipe.load_lora_weights(folder)``
@@ -55,9 +58,9 @@ def write_adapter(folder: Path, unet: UNet2DConditionModel, settings: AdapterSet
     if settings.kind == "full":
         return _write_unet(folder / _UNET, unet)
     state = {name: _plain(tensor) for name, tensor in adapter_state(unet, settings).items()}
-    if settings.kind == "loha":
-        return _write_peft(folder, state, peft_fields(settings))
-    return _write_diffusers(folder, state, peft_fields(settings))
+    state, told = with_scale_inside(state, settings)
+    write = _write_peft if settings.kind == "loha" else _write_diffusers
+    return write(folder, state, peft_fields(told))
 
 
 def load_trained(unet: UNet2DConditionModel, folder: Path) -> None:

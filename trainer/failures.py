@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +19,10 @@ from .loader import CanvasLoader
 from .recorder import NotFiniteError
 from .run import Inputs, Run
 from .settings import Settings
+from .validation import NotFiniteValidationError
 
+#: Samples that a message names before it counts the rest.
+_NAMED = 3
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
@@ -62,9 +67,32 @@ def _advise_on_memory(inputs: Inputs, settings: Settings, accelerator: Accelerat
     )
 
 
-def explain_not_finite(run: Run, loader: CanvasLoader, error: NotFiniteError) -> RunError:
-    """Save the state where it can still be used, and say where the loss broke."""
+class NotFiniteRunError(RunError):
+    """A loss was NaN or infinite; with `options` the same command leaves the samples out."""
+
+    def __init__(self, problem: str, settings: Settings, labels: Sequence[str]) -> None:
+        skipped = list(dict.fromkeys([*settings.skip_samples, *labels]))
+        value = json.dumps(skipped, ensure_ascii=False)
+        self.options = ("--resume", "--set", f"skip_samples={value}")
+        super().__init__(
+            f"{problem}. Where the samples hold NaN or infinity, of which onepic-compile --verify "
+            f"finds all, leave them out with {shlex.join(self.options)}. Else try a learning_rate "
+            f"below {settings.learning_rate:g}, or bf16 in place of fp16"
+        )
+
+
+def explain_not_finite(
+    run: Run, loader: CanvasLoader, error: NotFiniteError | NotFiniteValidationError
+) -> RunError:
+    """Save the state where it can still be used, and say for which samples the loss broke."""
+    if isinstance(error, NotFiniteError):
+        return _explain_step(run, loader, error)
+    return _explain_validation(run, error)
+
+
+def _explain_step(run: Run, loader: CanvasLoader, error: NotFiniteError) -> RunError:
     names = gather_object(loader.names(error.dataset, error.samples))
+    labels = gather_object(loader.labels(error.dataset, error.samples))
     if run.state.is_finite():
         run.state.losses.clear()
         if run.accelerator.is_main_process:
@@ -75,7 +103,16 @@ def explain_not_finite(run: Run, loader: CanvasLoader, error: NotFiniteError) ->
         kept = "that update was left out and the state is saved: go on with --resume"
     else:
         kept = "the weights are no longer finite, the last checkpoint is the one to --resume from"
-    return RunError(
-        f"the loss is not finite at step {error.step}, for {'; '.join(names)}; {kept}, and try "
-        f"a learning_rate below {run.settings.learning_rate:g}, or bf16 in place of fp16"
+    problem = f"the loss is not finite at step {error.step}, for {'; '.join(names)}; {kept}"
+    return NotFiniteRunError(problem, run.settings, labels)
+
+
+def _explain_validation(run: Run, error: NotFiniteValidationError) -> RunError:
+    names, labels = zip(*error.samples, strict=True)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return NotFiniteRunError(
+        f"the validation loss is not finite, for {'; '.join(names[:_NAMED])}{more}; go on with "
+        "--resume from the last checkpoint",
+        run.settings,
+        labels,
     )

@@ -22,7 +22,8 @@ from .conditioning import time_ids
 from .fetch_ahead import fetch_ahead, window_of
 from .order import Group, Numbers, PlannedBatch, batches, in_order, window_samples
 from .reader import Arrays, ShardReader
-from .samples import sample_name
+from .samples import sample_key
+from .skipped import label_of, replaced, stand_ins
 
 #: Batches that are assembled ahead of the one in use.
 AHEAD = 4
@@ -68,7 +69,8 @@ class CanvasLoader(IterableDataset[Batch]):
     larger than its share of the cache, on that. In the workers of a
     `torch.utils.data.DataLoader` (with ``batch_size=None``) each takes its part, and the order
     stays. `weights` says how often each dataset is drawn from, compared with the others; by default
-    as often as it has samples. `parts` narrows the datasets to some of their samples.
+    as often as it has samples. `parts` narrows the datasets to some of their samples. For those of
+    each dataset that are `skipped` the next of their shape come in their places.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class CanvasLoader(IterableDataset[Batch]):
         first: int = 0,
         weights: Sequence[float] | None = None,
         parts: Sequence[Numbers] | None = None,
+        skipped: Sequence[Numbers] | None = None,
         prompt_dropout: float = 0.0,
         context_dropout: float = 0.0,
         once: bool = False,
@@ -97,6 +100,11 @@ class CanvasLoader(IterableDataset[Batch]):
         chosen = parts or [np.arange(len(dataset)) for dataset in datasets]
         self.samples = sum(map(len, chosen))
         self._windows = [window_of(dataset, len(datasets)) for dataset in datasets]
+        none: Sequence[Numbers] = [np.empty(0, np.int64)] * len(datasets)
+        self._stand_ins = [
+            stand_ins(dataset.samples, part, some)
+            for dataset, part, some in zip(datasets, chosen, skipped or none, strict=True)
+        ]
         self._groups, self._homes = _make_groups(datasets, chosen, weights, self._windows)
 
     @property
@@ -126,8 +134,17 @@ class CanvasLoader(IterableDataset[Batch]):
 
     def names(self, dataset: int, samples: Numbers) -> list[str]:
         """What samples are called, for messages: ``data/a: 000000003 (photos/cat.jpg)``."""
+        name, keys = self._datasets[dataset].name, self._keys(dataset, samples)
+        return [f"{name}: {key} ({source})" for key, source in keys]
+
+    def labels(self, dataset: int, samples: Numbers, is_full: bool = False) -> list[str]:
+        """What samples are called in the setting `skip_samples`; `is_full` names their dataset."""
+        home, several = self._datasets[dataset], is_full or len(self._datasets) > 1
+        return [label_of(home, key, several) for key, _ in self._keys(dataset, samples)]
+
+    def _keys(self, dataset: int, samples: Numbers) -> list[tuple[str, str]]:
         home = self._datasets[dataset]
-        return [f"{home.name}: {sample_name(home.store, home.samples, int(n))}" for n in samples]
+        return [sample_key(home.store, home.samples, number) for number in samples.tolist()]
 
     def _plan(self) -> Generator[PlannedBatch]:
         """The batches of this rank and, in a DataLoader's worker, of this worker."""
@@ -139,9 +156,15 @@ class CanvasLoader(IterableDataset[Batch]):
             plan = islice(in_order(self._groups, self._batch_size), first, None, stride)
         else:
             plan = batches(self._groups, self._batch_size, self._seed, first, stride)
+        if any(self._stand_ins):
+            plan = map(self._without_skipped, plan)
         if self.is_remote:
             plan = fetch_ahead(plan, self._datasets, self._homes, self._distance(stride))
         yield from plan
+
+    def _without_skipped(self, planned: PlannedBatch) -> PlannedBatch:
+        others = self._stand_ins[self._homes[planned.group]]
+        return replace(planned, samples=replaced(planned.samples, others))
 
     def _distance(self, stride: int) -> int:
         """Batches to fetch ahead: no group draws more than a window meanwhile, as the cache allows.

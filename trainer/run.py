@@ -27,6 +27,7 @@ from .loader import CanvasLoader
 from .optimizer import make_optimizer, make_schedule
 from .order import Numbers
 from .settings import Settings
+from .skipped import find_skipped
 from .state import State
 from .step import Objective
 from .stopwatch import Stopwatch
@@ -37,12 +38,14 @@ from .validation import Validation, lenders
 class Inputs:
     """The datasets of a run, and the model that they were made for.
 
-    `division` says what of `datasets` is trained on, and what is validated on.
+    `division` says what of `datasets` is trained on, and what is validated on. Those samples of
+    `training` that are also in `skipped` are not trained on; `held_out` has none of these.
     """
 
     datasets: tuple[Canvases, ...]
     base: Base
     division: Division
+    skipped: tuple[Numbers, ...]
 
     @property
     def training(self) -> tuple[Numbers, ...]:
@@ -88,6 +91,7 @@ class Run:
             first=self.state.step * self.settings.accumulation,
             weights=self.settings.weights,
             parts=self.inputs.training,
+            skipped=self.inputs.skipped,
             prompt_dropout=self.settings.prompt_dropout,
             context_dropout=self.settings.context_dropout,
             pin=self.accelerator.device.type == "cuda",
@@ -98,7 +102,8 @@ class Run:
         inputs = self.inputs
         own = {"validation": list(map(_identity_of, inputs.validation))}
         return {
-            "settings": self.settings.model_dump(mode="json"),
+            # What is skipped changes none of the other samples' places: see `skipped.stand_ins`.
+            "settings": self.settings.model_dump(mode="json", exclude={"skip_samples"}),
             "datasets": [
                 {
                     **_identity_of(dataset),
@@ -153,8 +158,12 @@ def open_inputs(
         check_fits(base, dataset)
     count = settings.validation_samples
     if validation:
-        return Inputs(datasets, base, validate_on(validation, datasets, count))
-    return Inputs(datasets, base, divide(datasets, count, rules))
+        division = validate_on(validation, datasets, count)
+    else:
+        division = divide(datasets, count, rules)
+    skipped = find_skipped(datasets, settings.skip_samples, validation)
+    of_validation = skipped[len(datasets) :] if validation else skipped
+    return Inputs(datasets, base, division.without(of_validation), tuple(skipped[: len(datasets)]))
 
 
 def open_accelerator(settings: Settings, output: Path) -> Accelerator:

@@ -91,13 +91,13 @@ def read_samples(
     )
 
 
-def sample_name(store: Store, table: SampleTable, number: int) -> str:
-    """A sample's key and its row's own name, for messages: ``000000003 (photos/cat.jpg)``."""
+def sample_key(store: Store, table: SampleTable, number: int) -> tuple[str, str]:
+    """A sample's key and its row's own name: ``000000003`` and ``photos/cat.jpg``."""
     shard = int(table.shard[number])
     first = int(np.searchsorted(table.shard, shard))
     index = pq.read_table(store.metadata(shard_name(shard, ".parquet")), columns=["key", "source"])
     row = index.slice(number - first, 1).to_pylist()[0]
-    return f"{row['key']} ({row['source']})"
+    return row["key"], row["source"]
 
 
 def read_indexes(

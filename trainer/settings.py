@@ -1,4 +1,4 @@
-"""The settings of a training run, with the paper's defaults."""
+"""The settings of a training run, and where their defaults come from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Settings(Strict):
     """Everything that shapes a run besides its datasets; a YAML file of these keys is `--config`.
 
-    Where a default has no other source it is that of ONE-PIC (Tao et al.).
+    ONE-PIC's (Tao et al.) are the defaults of `adapter`, `steps`, `optimizer` and `learning_rate`.
+    It is not known to say more: others are torch's or those of ACE++ where the description says so,
+    and else ours.
     """
 
     model: str | None = Field(
@@ -32,33 +34,38 @@ class Settings(Strict):
         default=None,
         description="How often each dataset is drawn from; by default in proportion to its size.",
     )
+    skip_samples: tuple[str, ...] = Field(
+        default=(),
+        description="Keys of samples that are left out, in quotes, as messages name them: "
+        '["000000003"], with several datasets ["DATASET:000000003"].',
+    )
     adapter: AdapterSettings = Field(default_factory=AdapterSettings)
 
-    steps: int = Field(default=10_000, ge=1, description="Updates of the weights.")
-    batch_size: int = Field(default=4, ge=1, description="Samples at once on each device.")
+    steps: int = Field(default=10_000, ge=1, description="Updates of the weights. (ONE-PIC)")
+    batch_size: int = Field(default=4, ge=1, description="Samples at once on each device. (ours)")
     accumulation: int = Field(default=1, ge=1, description="Batches to an update, on each device.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Everything random follows from it.")
 
     optimizer: Literal["adamw", "adamw-8bit"] = Field(
-        default="adamw", description="`adamw-8bit` needs bitsandbytes and a GPU."
+        default="adamw", description="`adamw-8bit` needs bitsandbytes and a GPU. (ONE-PIC)"
     )
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = Field(default=1e-3, description="Of the optimizer. (ONE-PIC)")
     weight_decay: float = Field(
-        default=0.01, ge=0, allow_inf_nan=False, description="torch's default for AdamW."
+        default=0.01, ge=0, allow_inf_nan=False, description="That of AdamW. (torch, ACE++)"
     )
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[Share, Share] = Field(default=(0.9, 0.999), description="Those of AdamW. (torch)")
     schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial"] = Field(
         default="constant", description="What becomes of the learning rate after warm-up."
     )
     warmup: int = Field(default=0, ge=0, description="Steps in which the rate rises from 0.")
-    clip: float = Field(default=1.0, gt=0, description="The largest norm of the gradient.")
+    clip: float = Field(default=1.0, gt=0, description="The largest norm of the gradient. (ACE++)")
 
     min_snr: float | None = Field(
         default=None, gt=0, description="Gamma of min-SNR weighting; 5 is usual. By default none."
     )
     noise_offset: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     prompt_dropout: float = Field(
-        default=0.1, ge=0, le=1, description="Share of prompts replaced by the empty one."
+        default=0.1, ge=0, le=1, description="Share of prompts replaced by the empty one. (ACE++)"
     )
     context_dropout: float = Field(
         default=0.0,

@@ -27,6 +27,7 @@ from .resume import check_same_run, rules_of
 from .run import Run, check_enough_samples, open_accelerator, open_inputs, prepare
 from .settings import Settings, check_exports
 from .stopwatch import Stopwatch
+from .validation import NotFiniteValidationError
 
 _STATE = ".train"
 
@@ -59,7 +60,7 @@ def train(
     Args:
         datasets: folders or URLs that onepic-compile wrote.
         output: the run's folder.
-        settings: the paper's by default.
+        settings: the defaults of `Settings` where there are none.
         resume: go on from the newest checkpoint in `output`, or begin where there is none.
         exports: further forms of the adapter; ``kohya`` is one.
         cache: where shards of remote datasets are kept.
@@ -143,7 +144,7 @@ def _train(
                 raise KeyboardInterrupt
         if state.step == first:  # no step was left, but outputs may be wanted in another form
             weights = _keep(run, exports)
-    except NotFiniteError as error:
+    except (NotFiniteError, NotFiniteValidationError) as error:
         raise explain_not_finite(run, loader, error) from error
     finally:
         batches.close()
@@ -195,6 +196,8 @@ def _describe(run: Run, report: Report) -> None:
     for note in run.inputs.division.notes:
         report.note(note)
     report.note(f"{samples} samples to train on, {held_out} to validate on")
+    if skipped := sum(map(len, run.inputs.skipped)):
+        report.note(f"{skipped} samples are skipped; others come in their places")
     report.note(
         f"{trained:,} of {everything:,} parameters are trained ({trained / everything:.3%}), "
         f"on {run.accelerator.device}"

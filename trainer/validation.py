@@ -12,7 +12,6 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
 
-from ..compiler.errors import RunError
 from .canvases import Canvases
 from .loader import Batch, CanvasLoader
 from .order import Numbers
@@ -34,6 +33,17 @@ class Measured:
     loss: float
     other_context: float
     losses: Mapping[str, float] = field(default_factory=dict)
+
+
+class NotFiniteValidationError(Exception):
+    """Held-out samples have a loss that is NaN or infinite.
+
+    `samples` are their names, each with what it is called in the setting `skip_samples`.
+    """
+
+    def __init__(self, samples: Sequence[tuple[str, str]]) -> None:
+        super().__init__("the validation loss is not finite")
+        self.samples = tuple(samples)
 
 
 class Validation:
@@ -63,11 +73,11 @@ class Validation:
         """The mean masked errors over all held-out samples, on every rank.
 
         Raises:
-            RunError: naming the samples for which it is not finite.
+            NotFiniteValidationError: naming the samples for which it is not finite.
         """
         device = self._accelerator.device
         totals = torch.zeros(len(self._parts), 2, dtype=torch.float64, device=device)
-        broken: list[str] = []
+        broken: list[tuple[str, str]] = []
         unet.eval()
         for batch, other in self._batches():
             part = self._parts[batch.dataset]
@@ -83,15 +93,11 @@ class Validation:
                     ]
                 )
             bad = ~errors[0].isfinite().cpu().numpy()
-            broken += self._loader.names(batch.dataset, batch.samples[bad])
+            broken += self._named(batch.dataset, batch.samples[bad])
             totals[batch.dataset] += errors.sum(dim=1)
         unet.train()
-        if names := gather_object(broken):
-            raise RunError(
-                f"the validation loss is not finite, for {'; '.join(names[:3])}"
-                f"{f' and {len(names) - 3} more' if len(names) > 3 else ''}; go on with --resume "
-                "from the last checkpoint, and try a lower learning_rate"
-            )
+        if found := gather_object(broken):
+            raise NotFiniteValidationError(found)
         return self._mean(self._accelerator.reduce(totals, "sum"))
 
     def _mean(self, totals: Tensor) -> Measured:
@@ -108,6 +114,10 @@ class Validation:
             return pairs
         self._kept = self._kept or list(pairs)
         return self._kept
+
+    def _named(self, dataset: int, samples: Numbers) -> list[tuple[str, str]]:
+        names = self._loader.names(dataset, samples)
+        return list(zip(names, self._loader.labels(dataset, samples, True), strict=True))
 
 
 def lenders(

@@ -21,8 +21,10 @@ from ..files import (
     SHARD_FILES,
     SHARDS,
     sha256,
+    shard_name,
     shard_path,
 )
+from ..secrets import public_recipe, public_text
 
 #: Problems of a damaged dataset that a message names before it counts the rest.
 _NAMED = 5
@@ -72,6 +74,31 @@ def check_sound(dataset: Dataset) -> None:
             f"{dataset.path} is damaged and was not published:\n  {found}\n"
             "run onepic-compile again to restore it"
         )
+
+
+def check_public(dataset: Dataset) -> None:
+    """Refuse a dataset of an older onepic, which kept addresses whole.
+
+    Raises:
+        DatasetError: naming the file that would give away a user name, a password or a query.
+    """
+    recipe = dataset.info["recipe"]
+    places = [] if public_recipe(recipe) == recipe else [DATASET]
+    places += [
+        shard_name(header.number, ".parquet")
+        for header in dataset.headers()
+        if not all(_is_public(row.reason) for row in header.left_out)
+    ]
+    if places:
+        raise DatasetError(
+            f"{dataset.path} was not published: {places[0]} has the address of an image or a "
+            "source with its user name or query, which may be secret; compile it anew into "
+            "another folder"
+        )
+
+
+def _is_public(reason: str) -> bool:
+    return "://" not in reason or public_text(reason) == reason
 
 
 def local_files(dataset: Dataset, repository: str) -> dict[str, LocalFile]:

@@ -12,7 +12,7 @@ from ..lock import locked
 from ..report import Report, Silent
 from .difference import Difference, compare
 from .hub import check_name, hub_errors, insist, make_branch, make_repository, status_of
-from .local import LocalFile, check_sound, left_out, local_files
+from .local import LocalFile, check_public, check_sound, left_out, local_files
 from .remote import RemoteState, nothing_there, remote_state
 from .upload import Sent, send
 
@@ -66,7 +66,8 @@ def publish_dataset(
     """Put a compiled dataset on the Hub, or what is missing of it there.
 
     Raises:
-        DatasetError: when there is no finished, sound dataset in `folder`.
+        DatasetError: when there is no finished, sound dataset in `folder`, or it was made when
+            addresses were kept whole.
         OutputError: when the folder is being compiled or published by another process.
         HubRefusedError: when the login, the permissions or the repository do not allow it.
         HubError: when the Hub fails; the same call goes on from there.
@@ -77,6 +78,7 @@ def publish_dataset(
     with locked(dataset.path):
         report.note(f"checking {dataset.info['totals']['samples']} samples in {dataset.path}")
         check_sound(dataset)
+        check_public(dataset)
         local = local_files(dataset, destination.repository)
         if dry_run:
             return _try_out(dataset, destination, local)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import RowError
+from ..secrets import unsigned_place
 from .base import Columns, StampKind, Value
 from .embedded import embedded_bytes, is_embedded
 from .places import file_stamp, is_url, short_sha256
@@ -129,6 +130,17 @@ def content_stamps(columns: Sequence[Sequence[Any]], length: int) -> list[str]:
     if not columns:
         return [_digest(())] * length
     return [_digest(cells) for cells in zip(*columns, strict=True)]
+
+
+def place_cells(values: Sequence[Any]) -> list[Any]:
+    """Image cells as their rows' stamps know them: a URL that is signed anew is the same."""
+    return [_place_cell(value) for value in values]
+
+
+def _place_cell(value: Any) -> Any:
+    if isinstance(value, Mapping) and isinstance(value.get("path"), str):
+        return {**value, "path": unsigned_place(value["path"])}
+    return unsigned_place(value) if isinstance(value, str) else value
 
 
 def join_stamps(images: dict[str, list[str]], content: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from ..findings import attach, attached
 from .base import FOLDER, Columns, Row, Source, Value
 from .folder import FolderSource
 from .huggingface import HuggingFaceSource
-from .mapped import map_batches
+from .mapped import map_batches, public_keys
 from .photos import PhotosSource
 from .presets import DreamBenchSource, MagicBrushSource
 from .scenes import ScenesSource
@@ -82,7 +82,7 @@ class JoiningSource(Source):
         """List the members, group them and join them; see `Source.scan`."""
         each = {suffix: _columns_of(columns, suffix, self.suffixes()) for suffix in self.suffixes()}
         everything = _union(each.values(), () if self.by == FOLDER else (self.by,))
-        members = self.of.scan(everything, base)
+        members = public_keys(self.of.scan(everything, base))
         keys = members["key"].to_pylist()
         joined = self._joined(self._groups(members, keys), keys)
         table = map_batches(self._schema(members.schema), self._batches(members, joined))

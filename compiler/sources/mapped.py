@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import SourceError
+from ..secrets import marked_place
 from .places import reason_of
 
 
@@ -56,6 +57,19 @@ def check_keys(keys: pa.ChunkedArray, where: str) -> None:
             f"{where}: the key {repeated!r} is there more than once, in rows {rows[0]} and "
             f"{rows[1]} (counted from 0); keys must be unique"
         )
+
+
+def public_keys(rows: pa.Table) -> pa.Table:
+    """A scanned table whose keys, where they are URLs, have only what may stand in a dataset.
+
+    Raises:
+        SourceError: naming two rows whose keys are then the same.
+    """
+    if not pc.any(pc.match_substring(rows["key"], "://")).as_py():
+        return rows
+    keys = pa.chunked_array([[marked_place(key) for key in rows["key"].to_pylist()]], pa.string())
+    check_keys(keys, "the keys, without what signs their URLs")
+    return rows.set_column(rows.column_names.index("key"), "key", keys)
 
 
 def repeated_key(keys: pa.ChunkedArray) -> str | None:

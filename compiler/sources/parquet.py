@@ -12,7 +12,14 @@ import pyarrow.parquet as pq
 
 from ..errors import RowError, SourceError
 from .base import Columns, Row, StampKind, Value
-from .cells import cell_stamps, content_stamps, join_stamps, plain_value, values_of_cells
+from .cells import (
+    cell_stamps,
+    content_stamps,
+    join_stamps,
+    place_cells,
+    plain_value,
+    values_of_cells,
+)
 from .mapped import constant
 from .places import file_stamp, open_place, parent, reason_of
 
@@ -105,8 +112,9 @@ class ParquetRows:
             for name in self.columns.images
         }
         paths = () if self.how == "checksum" else [n for n in self.columns.images if n in cells]
-        covered = [*paths, *(n for n in self.columns.only_texts if n in cells)]
-        return join_stamps(images, content_stamps([cells[name] for name in covered], length))
+        content = [place_cells(cells[name]) for name in paths]
+        content += [cells[name] for name in self.columns.only_texts if name in cells]
+        return join_stamps(images, content_stamps(content, length))
 
 
 def parquet_columns(place: str) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import SourceError
+from ..secrets import without_query
 from .places import is_folder, is_url, name_of, reason_of
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -32,7 +33,7 @@ def expand(place: str, names: re.Pattern[str], what: str) -> list[str]:
         elif _BRACES.search(place):
             files = _expand_braces(place)
         else:
-            files = _glob(place) if glob.has_magic(place) else [place]
+            files = _glob(place) if glob.has_magic(without_query(place)) else [place]
     except Exception as error:  # each remote file system has errors of its own
         raise SourceError(f"{place}: cannot be listed: {reason_of(error)}") from error
     if not files:

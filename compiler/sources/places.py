@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from ..errors import SourceError
+from ..secrets import without_query
 from .base import StampKind
 
 #: Suffixes that are taken for images, lower case, without the dot.
@@ -53,12 +54,12 @@ def inside(folder: str, path: str) -> str:
 
 def parent(place: str) -> str:
     """The folder of a file."""
-    return place.rpartition("/")[0] or "/"
+    return without_query(place).rpartition("/")[0] or "/"
 
 
 def name_of(place: str) -> str:
     """The last part of a place."""
-    return place.rstrip("/").rpartition("/")[2]
+    return without_query(place).rstrip("/").rpartition("/")[2]
 
 
 def suffix_of(place: str) -> str:

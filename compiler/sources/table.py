@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from ..errors import RowError, SourceError
 from ..findings import Counts, add_up, attach
 from .base import Columns, Row, Source, StampKind, Value
-from .cells import cell_stamps, content_stamps, join_stamps, values_of_cells
+from .cells import cell_stamps, content_stamps, join_stamps, place_cells, values_of_cells
 from .csv_file import csv_columns, read_csv
 from .dialect import Quoting, TextFormat
 from .lines import Cells, LineBatch, json_columns, read_json_lines
@@ -190,8 +190,9 @@ def _line_rows(
 def _line_stamps(batch: LineBatch, columns: Columns, folder: str, how: StampKind) -> list[str]:
     images = {name: cell_stamps(batch.cells[name], folder, how) for name in columns.images}
     # A path is part of the row as long as its file is known by size and time only.
-    covered = [*(columns.images if how == "stat" else ()), *columns.only_texts]
-    content = [batch.cells[name] for name in covered if name in batch.cells]
+    places = columns.images if how == "stat" else ()
+    content = [place_cells(batch.cells[name]) for name in places]
+    content += [batch.cells[name] for name in columns.only_texts if name in batch.cells]
     return join_stamps(images, content_stamps(content, len(batch.errors)))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any, BinaryIO, TypeVar, cast
 
 from ..errors import DamagedFileError, DatasetError
-from ..index import FileRecord
+from ..finite import Watch
+from ..index import FileRecord, record_of
 from ..network import is_hopeless, is_missing, open_place, protocol_of, reason_of
 from ..patience import patiently
 from ..secrets import without_secrets
@@ -50,14 +51,19 @@ def download(
     file.truncate()
 
 
-def checksum(url: str, waits: Sequence[float] = ()) -> FileRecord:
-    """What a remote file is, from reading it to its end; nothing of it is kept.
+def checksum(url: str, waits: Sequence[float] = (), watch: Watch | None = None) -> FileRecord:
+    """What a remote file is, from reading it to its end; it is shown to `watch`, and not kept.
 
     Raises:
         DamagedFileError: when the file is not there.
         DatasetError: when it cannot be fetched.
     """
-    return _patiently(url, lambda: _copy(url, None, None), waits)
+
+    def read() -> FileRecord:
+        with closing(_chunks(url)) as chunks:
+            return record_of(chunks, watch)
+
+    return _patiently(url, read, waits)
 
 
 def check_checksum(url: str, data: bytes, sha256: str | None) -> None:
@@ -134,20 +140,21 @@ def _patiently(url: str, call: Callable[[], T], waits: Sequence[float]) -> T:
         ) from error.__cause__
 
 
-def _copy(url: str, file: BinaryIO | None, most: int | None) -> FileRecord:
+def _copy(url: str, file: BinaryIO, most: int | None) -> FileRecord:
     """One try, given up after `most` bytes: what has come is then longer than that."""
-    digest, size = hashlib.sha256(), 0
-    if file:
-        file.seek(0)
+    file.seek(0)
     with closing(_chunks(url)) as chunks:
-        for chunk in chunks:
-            digest.update(chunk)
-            size += len(chunk)
-            if file:
-                file.write(chunk)
-            if most is not None and size > most:
-                break
-    return FileRecord(size, digest.hexdigest())
+        return record_of(_written(chunks, file, most))
+
+
+def _written(chunks: Iterator[bytes], file: BinaryIO, most: int | None) -> Iterator[bytes]:
+    size = 0
+    for chunk in chunks:
+        file.write(chunk)
+        yield chunk
+        size += len(chunk)
+        if most is not None and size > most:
+            return
 
 
 def _chunks(url: str) -> Generator[bytes, None, None]:

@@ -6,14 +6,17 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..errors import DamagedFileError
-from ..files import SHARDS, sha256, shard_path
-from ..index import FileRecord, ShardHeader
+from ..files import SHARDS, shard_path
+from ..finite import Watch
+from ..index import FileRecord, ShardHeader, record_of
 from ..sent import is_sent
 from .parts import Part
 
+_CHUNK = 1 << 20
 _ADVICE = "compile again to restore it"
 
 
@@ -81,11 +84,12 @@ class LocalStore:
         except OSError:
             return None
 
-    def checksum(self, name: str) -> FileRecord | None:
+    def checksum(self, name: str, watch: Watch | None = None) -> FileRecord | None:
         """As `Store.checksum`."""
         path = self.folder / name
         try:
-            return FileRecord(path.stat().st_size, sha256(path))
+            with path.open("rb") as file:
+                return record_of(iter(partial(file.read, _CHUNK), b""), watch)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import DamagedFileError
 from ..files import DATASET, SHARDS, settle, shard_name
+from ..finite import Watch
 from ..index import FileRecord, ShardHeader
 from ..network import StoreError, folder_name
 from ..secrets import without_secrets
@@ -115,10 +116,10 @@ class RemoteStore:
             return None
         return file.getvalue()
 
-    def checksum(self, name: str) -> FileRecord | None:
+    def checksum(self, name: str, watch: Watch | None = None) -> FileRecord | None:
         """As `Store.checksum`."""
         try:
-            return checksum(self._url(name), self.cache.retry_waits)
+            return checksum(self._url(name), self.cache.retry_waits, watch)
         except DamagedFileError:
             return None
 

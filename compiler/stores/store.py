@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ..finite import Watch
 from ..index import FileRecord, ShardHeader
 from ..network import check_protocol
 from ..secrets import without_secrets
@@ -69,10 +70,10 @@ class Store(Hashable, Protocol):
     def read(self, name: str) -> bytes | None:
         """A small file as it is there now, past all caches; None where it is missing."""
 
-    def checksum(self, name: str) -> FileRecord | None:
+    def checksum(self, name: str, watch: Watch | None = None) -> FileRecord | None:
         """Size and SHA-256 of a file as it is there now, past all caches; None where it is missing.
 
-        It is read to its end, and not kept.
+        It is read to its end, shown to `watch`, and not kept.
         """
 
     def remedy(self, name: str) -> str:

@@ -43,6 +43,17 @@ def test_a_command_that_fails_by_itself_shows_no_password(capsys):
     assert capsys.readouterr().err == "onepic-x: https://host/data: not there\n"
 
 
-def test_a_defect_of_ours_is_not_taken_for_an_error_of_the_user():
-    with pytest.raises(ZeroDivisionError), ending("onepic-x", "stopped"):
-        raise ZeroDivisionError
+def test_a_defect_of_ours_is_shown_in_full_but_for_secrets(capsys):
+    with pytest.raises(typer.Exit) as exited, ending("onepic-x", "stopped"):
+        raise ZeroDivisionError("at https://me:secret@host/data?sig=secret")
+    assert exited.value.exit_code == 1
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "ZeroDivisionError: at https://host/data" in shown
+    assert "sig=" not in shown
+
+
+def test_the_exit_of_a_command_is_its_own():
+    with pytest.raises(typer.Exit) as exited, ending("onepic-x", "stopped"):
+        raise typer.Exit(3)
+    assert exited.value.exit_code == 3

@@ -64,3 +64,10 @@ def test_shards_that_are_too_old_to_say_anything_are_named():
     assert found_in_shards(shards) == new | {
         Finding("unseen-shards", "of 6 shards"): Count(5, ("00001", "00002", "00003"))
     }
+
+
+def test_a_finding_is_kept_without_what_opens_an_address():
+    place = "https://me:secret@host/a.png?sig=secret"
+    (item,) = to_data({Finding("mask-reading", f"mask of {place}"): Count(1, (place,))})
+    assert item["about"] == "mask of https://host/a.png"
+    assert item["examples"] == ["https://host/a.png"]

@@ -327,3 +327,24 @@ def test_damaged_notes_of_checksums_are_forgotten(tmp_path):
     assert checksums.of(path) == before
     checksums.save()
     assert json.loads((tmp_path / ".compile/checksums.json").read_text())
+
+
+def test_a_source_whose_address_is_signed_anew_is_the_same(bare_project, tmp_path):
+    plain, *signed = (
+        parts_of(bare_project.recipe(source={"kind": "table", "path": place}), tmp_path)
+        for place in (
+            "https://host/rows.csv",
+            "https://host/rows.csv?sig=first",
+            "https://me:secret@host/rows.csv?sig=second",
+        )
+    )
+    assert signed == [plain, plain]
+
+
+def test_a_dataset_that_kept_an_address_whole_is_told_from_one_of_another_source():
+    old = {"recipe": {"source": {"path": "https://me:secret@host/a.csv?sig=secret"}}}
+    new = {"recipe": {"source": {"path": "https://host/a.csv"}}}
+    assert differences(old, new) == [
+        "recipe.source.path: 'https://host/a.csv' had its user name or its query, which may be "
+        "secret"
+    ]

@@ -15,7 +15,7 @@ FULL = Request(
     run="/runs/tryon",
     task="tryon",
     model="USER/NAME",
-    images={"person": "/photos/ich und du.jpg", "garment": "https://example.org/shirt.png?id=3"},
+    images={"person": "/photos/ich und du.jpg", "garment": "https://example.org/shirt.png"},
     values={"caption": "ein Kleid, „grün“ 👗"},
     prompt="a\nprompt",
     negative_prompt="",

@@ -106,3 +106,4 @@ def test_the_output_is_named_after_the_dataset_even_where_it_is_a_dot(tmp_path, 
     assert _name(".") == "colours"
     assert _name("data/colours/") == "colours"
     assert _name("hf://datasets/someone/colours") == "colours"
+    assert _name("https://me:secret@host/colours?sig=secret/x") == "colours"

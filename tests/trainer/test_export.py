@@ -9,8 +9,10 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DC
 from peft import PeftConfig, PeftModel, inject_adapter_in_model, set_peft_model_state_dict
 from peft.utils import load_peft_weights
 from safetensors import safe_open
+from safetensors.torch import load_file, save
 
 from onepic.compiler.errors import ModelError, SettingsError
+from onepic.miniature import path
 from onepic.trainer.adapter import AdapterSettings, adapter_state, add_adapter
 from onepic.trainer.export import DIFFUSERS_WEIGHTS, load_trained, to_safetensors, write_adapter
 
@@ -20,11 +22,15 @@ KINDS = (*LORA_KINDS, "loha", "lokr", "full")
 
 @pytest.fixture
 def trained(unet, change_weights):
-    """`trained(kind)` gives a U-Net with a changed adapter, alpha unlike rank, and its settings."""
+    """`trained(kind)` gives a U-Net with a changed adapter and its settings.
+
+    The scale is a quarter, by which floats are multiplied to the bit.
+    """
 
     def make(kind, **changes):
         targets = ("attn1.to_q", "attn1.to_k", "attn2.to_v", "ff.net.2", "conv1")
-        settings = AdapterSettings(kind=kind, rank=4, alpha=3, targets=targets, **changes)
+        plain = {"rank": 4, "alpha": 2 if kind == "rslora" else 1, "targets": targets}
+        settings = AdapterSettings(kind=kind, **plain | changes)
         add_adapter(unet, settings, seed=0)
         change_weights(unet)
         return unet, settings
@@ -132,13 +138,16 @@ def test_writing_again_replaces_what_was_there(
 
 
 @pytest.mark.parametrize("kind", LORA_KINDS)
-def test_the_file_is_the_one_that_diffusers_writes_less_peft_s_defaults(kind, trained, tmp_path):
-    unet, settings = trained(kind)
-    ours = write_adapter(tmp_path / "ours", unet, settings)
+def test_the_file_is_the_one_that_diffusers_writes_less_peft_s_defaults(
+    kind, trained, new_unet, tmp_path
+):
+    ours = write_adapter(tmp_path / "ours", *trained(kind))
+    fresh = new_unet()
+    load_trained(fresh, tmp_path / "ours")
     StableDiffusionXLPipeline.save_lora_weights(
         tmp_path / "theirs",
-        unet_lora_layers=adapter_state(unet, settings),
-        unet_lora_adapter_metadata=unet.peft_config["default"].to_dict(),
+        unet_lora_layers=adapter_state(fresh, AdapterSettings(kind=kind)),
+        unet_lora_adapter_metadata=fresh.peft_config["default"].to_dict(),
     )
     with safe_open(ours, "pt") as one, safe_open(tmp_path / "theirs" / ours.name, "pt") as other:
         assert set(one.keys()) == set(other.keys())
@@ -148,6 +157,101 @@ def test_the_file_is_the_one_that_diffusers_writes_less_peft_s_defaults(kind, tr
         )
     theirs["unet.target_modules"] = sorted(theirs["unet.target_modules"])
     assert fields.items() <= theirs.items()
+
+
+def without_metadata(file):
+    """Take the header's metadata from a file, as programs do that read tensors alone."""
+    file.write_bytes(save(load_file(file)))
+
+
+@pytest.mark.parametrize("kind", LORA_KINDS)
+def test_diffusers_gets_the_same_without_the_metadata_to_the_bit(
+    kind, trained, new_unet, pipeline, predict, tmp_path
+):
+    unet, settings = trained(kind)
+    without_metadata(write_adapter(tmp_path, unet, settings))
+    pipe = pipeline(new_unet())
+    pipe.load_lora_weights(tmp_path)
+    assert torch.equal(predict(pipe.unet), predict(unet))
+
+
+def test_diffusers_gets_the_same_of_a_lokr_without_the_metadata(
+    trained, new_unet, predict, tmp_path
+):
+    # diffusers does not know the shapes of convolutions without it.
+    unet, settings = trained("lokr", targets=("attn1.to_q", "attn2.to_v", "ff.net.2"))
+    without_metadata(write_adapter(tmp_path, unet, settings))
+    fresh = new_unet()
+    fresh.load_lora_adapter(tmp_path, weight_name=DIFFUSERS_WEIGHTS, prefix="unet")
+    assert torch.equal(predict(fresh), predict(unet))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "full"])
+def test_what_is_written_says_that_its_scale_is_1(kind, trained, tmp_path):
+    write_adapter(tmp_path, *trained(kind, rank=5, alpha=3))
+    if kind == "loha":
+        fields = json.loads((tmp_path / "adapter_config.json").read_text())
+    else:
+        with safe_open(tmp_path / DIFFUSERS_WEIGHTS, "pt") as file:
+            fields = json.loads(file.metadata()["lora_adapter_metadata"])
+    told = {name.removeprefix("unet."): value for name, value in fields.items()}
+    assert told.get("alpha", told.get("lora_alpha")) == told["r"] == 5
+    assert not told.get("use_rslora")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_scale_comes_back(kind, trained, new_unet, predict, tmp_path):
+    unet, settings = trained(kind, rank=5, alpha=3)
+    write_adapter(tmp_path, unet, settings)
+    fresh = new_unet()
+    load_trained(fresh, tmp_path)
+    torch.testing.assert_close(predict(fresh), predict(unet), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", LORA_KINDS)
+def test_a_file_of_before_whose_scale_stands_in_its_metadata_is_read(
+    kind, trained, new_unet, predict, tmp_path
+):
+    unet, settings = trained(kind, rank=5, alpha=3)
+    StableDiffusionXLPipeline.save_lora_weights(
+        tmp_path,
+        unet_lora_layers=adapter_state(unet, settings),
+        unet_lora_adapter_metadata=unet.peft_config["default"].to_dict(),
+    )
+    fresh = new_unet()
+    load_trained(fresh, tmp_path)
+    assert torch.equal(predict(fresh), predict(unet))
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with metadata", "without"])
+def test_the_defaults_do_the_same_to_the_miniature_whoever_reads_them(
+    told, pipeline, change_weights, tmp_path
+):
+    def miniature():
+        return UNet2DConditionModel.from_pretrained(path(), subfolder="unet")
+
+    def noise_of(unet):
+        size = unet.config.sample_size
+        random = torch.Generator().manual_seed(0)
+        prompt = torch.randn(1, 77, unet.config.cross_attention_dim, generator=random)
+        width = unet.config.projection_class_embeddings_input_dim
+        pooled = torch.randn(1, width - 6 * unet.config.addition_time_embed_dim, generator=random)
+        sizes = {"text_embeds": pooled, "time_ids": torch.full((1, 6), 64.0)}
+        latents = torch.randn(1, 4, size, size, generator=random)
+        with torch.no_grad():
+            return unet(latents, 500, prompt, added_cond_kwargs=sizes).sample
+
+    unet, settings = miniature(), AdapterSettings()
+    add_adapter(unet, settings, seed=0)
+    change_weights(unet)
+    file = write_adapter(tmp_path, unet, settings)
+    if not told:
+        without_metadata(file)
+    pipe = pipeline(miniature())
+    pipe.load_lora_weights(tmp_path)
+    found = noise_of(pipe.unet)
+    assert torch.equal(found, noise_of(unet))
+    assert (found - noise_of(miniature())).abs().mean() > 1e-3
 
 
 def test_the_same_weights_give_the_same_bytes():

@@ -16,7 +16,7 @@ from onepic.compiler.files import SHARD_FILES, shard_path
 from onepic.compiler.stores.cache import CacheSettings
 from onepic.compiler.stores.store import open_store
 from onepic.trainer.canvases import open_canvases
-from onepic.trainer.samples import SampleTable, read_samples, sample_name
+from onepic.trainer.samples import SampleTable, read_samples, sample_key
 
 
 def read(folder: Path, shards: int) -> SampleTable:
@@ -63,8 +63,8 @@ def test_a_sample_is_named_by_its_key_and_source(many_shards):
     store = open_store(many_shards, CacheSettings())
     table, keys = read_samples(store, 13), [sample.key for sample in open_dataset(many_shards)]
     for number in (0, 3, 4, 8, 46):
-        name = f"{keys[number]} (pictures/{keys[number]}.png)"
-        assert sample_name(store, table, number) == name
+        name = keys[number], f"pictures/{keys[number]}.png"
+        assert sample_key(store, table, number) == name
 
 
 def test_a_missing_index_is_named(folder):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,18 +19,22 @@ import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
+from typer.testing import CliRunner
 
 from onepic.compiler.errors import ModelError, OutputError, RunError, SettingsError
 from onepic.compiler.files import shard_path
 from onepic.compiler.report import Silent
 from onepic.compiler.stores.cache import CacheSettings
+from onepic.compiler.yaml_file import Override
 from onepic.trainer.canvases import open_canvases
 from onepic.trainer.checkpoint import list_checkpoints, load_checkpoint
+from onepic.trainer.cli import app
+from onepic.trainer.failures import NotFiniteRunError
 from onepic.trainer.loop import Loop
 from onepic.trainer.metrics import Metrics, read_metrics
 from onepic.trainer.optimizer import optimizer_tensors
 from onepic.trainer.run import Run, open_accelerator, open_inputs, prepare
-from onepic.trainer.settings import Settings
+from onepic.trainer.settings import SETTINGS, Settings, read_settings
 from onepic.trainer.step import seed_of_batch
 from onepic.trainer.stopwatch import Stopwatch
 from onepic.trainer.training import Summary, train
@@ -451,13 +457,16 @@ class TestFailing:
     def damaged(self, compiled_colours: Path, tmp_path: Path) -> tuple[Path, int]:
         """A copy of the dataset in which a sample that is trained on holds a NaN, and which."""
         folder = Path(shutil.copytree(compiled_colours, tmp_path / "data"))
-        canvases = open_canvases(folder)
         number = 7
-        path = shard_path(folder, int(canvases.samples.shard[number]), ".tar")
-        with path.open("r+b") as file:
-            file.seek(int(canvases.samples.latents[number]))
-            file.write(np.array([np.nan], np.float16).tobytes())
+        self.spoil(folder, number)
         return folder, number
+
+    def spoil(self, folder: Path, number: int) -> None:
+        """Put a NaN into the latents of a sample."""
+        samples = open_canvases(folder).samples
+        with shard_path(folder, int(samples.shard[number]), ".tar").open("r+b") as file:
+            file.seek(int(samples.latents[number]))
+            file.write(np.array([np.nan], np.float16).tobytes())
 
     @pytest.mark.parametrize(("log_every", "accumulation"), [(1, 1), (4, 1), (4, 2)])
     def test_a_nan_in_a_sample_stops_the_run_and_names_step_and_sample(
@@ -484,6 +493,52 @@ class TestFailing:
             start(data=data, steps=40, batch_size=2)
         step = int(str(caught.value).partition("at step ")[2].partition(",")[0])
         assert start(data=data, steps=step + 2, batch_size=2, resume=True).steps == step + 2
+
+    def test_the_advice_leaves_the_sample_out_and_the_run_ends(self, start, damaged):
+        data, number = damaged
+        with pytest.raises(NotFiniteRunError) as caught:
+            start(data=data, steps=40)
+        resume, option, override = caught.value.options
+        assert (resume, option) == ("--resume", "--set")
+        assert shlex.join(caught.value.options) in str(caught.value)
+        settings = read_settings(None, [Override.parse(override, SETTINGS)])
+        assert settings.skip_samples == (f"{number:09d}",)
+        skip = settings.skip_samples
+        assert start(data=data, steps=40, skip_samples=skip, resume=True).steps == 40
+
+    def test_a_sample_that_is_validated_on_is_named_and_left_out_in_the_same_way(
+        self, start, damaged
+    ):
+        data, number = damaged
+        skip = [f"{number:09d}"]
+        how = {"data": data, "steps": 1, "validation_samples": 2}
+        self.spoil(data, 6)
+        with pytest.raises(NotFiniteRunError, match=r"validation loss .* 000000006") as caught:
+            start(**how, skip_samples=skip)
+        assert caught.value.options[2] == f'skip_samples=["{number:09d}", "000000006"]'
+        start(**how, skip_samples=[*skip, "000000006"], resume=True)
+
+    def test_the_command_itself_ends_with_a_command_that_goes_on(
+        self, damaged, output, monkeypatch
+    ):
+        given = [str(damaged[0]), "--output", str(output), "--steps", "40"]
+        sets = ["tracker=none", "precision=no", "gradient_checkpointing=false"]
+        given += [word for each in sets for word in ("--set", each)]
+        monkeypatch.setattr(sys, "argv", ["onepic-train", *given])
+        stopped = CliRunner().invoke(app, given)
+        assert stopped.exit_code == 1
+        name, *pasted = shlex.split(stopped.stderr.splitlines()[-1])
+        assert name == "onepic-train"
+        assert CliRunner().invoke(app, pasted).exit_code == 0
+
+    def test_a_run_that_skips_goes_on_to_the_bit(self, start, damaged, tmp_path):
+        data, number = damaged
+        skip = [f"{number:09d}"]
+        whole = start(data=data, steps=8, skip_samples=skip).weights.read_bytes()
+        other = tmp_path / "other"
+        start(data=data, output=other, steps=3, skip_samples=skip)
+        resumed = start(data=data, output=other, steps=8, skip_samples=skip, resume=True)
+        assert resumed.weights.read_bytes() == whole
 
     def test_an_update_with_a_nan_moves_nothing(self, start, damaged, output, tmp_path):
         data, _ = damaged

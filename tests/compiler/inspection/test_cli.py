@@ -11,17 +11,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
+from onepic.compiler import open_dataset
 from onepic.compiler.inspection.cli import app
 from tests.compiler.inspection.conftest import latents, reject, sample
 
 
 def onepic_inspect(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_the_command_that_comes_next_names_all_samples_that_are_not_finite(make_dataset: Any):
+    broken = latents(0) * np.float16("nan")
+    changes = [{"latents": broken} if number in (1, 3) else {} for number in range(5)]
+    folder = make_dataset(*(sample(number, **more) for number, more in enumerate(changes)))
+    assert f"next: onepic-compile --verify {folder}" in onepic_inspect(folder).stdout
+    first, second = open_dataset(folder).verify()
+    assert first.startswith(
+        "shards/00000.tar: NaN or infinity in the latents of 000000001 (001.png); leave them out "
+        "of training by its setting skip_samples, or first: rm "
+    )
+    assert "000000003 (003.png)" in second
 
 
 @pytest.fixture

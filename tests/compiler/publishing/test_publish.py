@@ -10,6 +10,7 @@ import pytest
 from onepic.compiler import open_dataset
 from onepic.compiler.card import is_as_written
 from onepic.compiler.errors import DatasetError, HubError, HubRefusedError
+from onepic.compiler.files import DATASET
 from onepic.compiler.publishing import Destination, publish_dataset
 from onepic.compiler.publishing import publish as publish_module
 from onepic.compiler.publishing import upload as upload_module
@@ -288,3 +289,13 @@ def test_files_that_are_not_the_datasets_are_not_sent_but_named(hub, canvases):
     assert made.left_out == ("notes.txt", "shards/old.tar")
     assert len(open_dataset(canvases)) == 6
     assert not {"notes.txt", "shards/old.tar"} & remote(hub).keys()
+
+
+def test_a_dataset_that_kept_an_address_whole_is_not_published(hub, tmp_path, write_canvases):
+    folder = write_canvases(tmp_path / "old")
+    info = json.loads((folder / DATASET).read_text())
+    info["recipe"]["source"] = {"kind": "table", "path": "https://host/a.csv?sig=secret"}
+    (folder / DATASET).write_text(json.dumps(info))
+    with pytest.raises(DatasetError, match=r"old was not published: dataset\.json has the address"):
+        publish_dataset(folder, HERE)
+    assert not hub.asked

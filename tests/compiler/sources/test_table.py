@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from onepic.compiler.errors import SourceError
 from onepic.compiler.findings import Count, Finding, attached
 from onepic.compiler.sources import Columns, TableSource
+from onepic.compiler.sources.mapped import public_keys
+from onepic.compiler.sources.places import parent, suffix_of
 
 ROWS = [
     {"id": "x", "image": "pictures/000.png", "caption": "a, b\nand c", "year": 1999},
@@ -367,3 +369,37 @@ def test_a_key_that_means_nothing_for_a_table_is_refused(tmp_path, suffix, key, 
 def test_a_key_of_no_meaning_is_refused_at_once(key, value):
     with pytest.raises(ValidationError, match=key):
         TableSource.model_validate({"path": "t.csv", key: value})
+
+
+def test_rows_whose_images_are_signed_anew_keep_their_stamps(path, stamps_of):
+    def stamps(*queries: str) -> list[str]:
+        rows = [{"image": f"https://host/{n}.png{query}"} for n, query in enumerate(queries)]
+        return list(stamps_of(write_table(path, rows)).values())
+
+    first = stamps("?sig=one", "?id=1&sig=one")
+    assert stamps("?sig=two&se=2030", "?id=1&sig=two") == first
+    assert stamps("", "?id=1") == first
+    one, other = stamps("?sig=one", "?id=2&sig=one")
+    assert one == first[0]
+    assert other != first[1]
+
+
+def test_a_table_may_lie_behind_a_query():
+    place = "https://me:secret@host/a/rows.csv?sig=x/y.png#z"
+    assert suffix_of(place) == "csv"
+    assert parent(place) == "https://me:secret@host/a"
+    assert suffix_of("s3://bucket/00?.tar") == "tar"
+
+
+def test_keys_that_are_addresses_lose_what_opens_them_and_stay_apart():
+    places = ["https://me:secret@host/a?id=1&sig=s", "https://host/a?id=2&sig=s", "b.png?sig=c"]
+    kept = public_keys(pa.table({"key": places, "stamp": ["", "", ""]}))["key"].to_pylist()
+    assert len(set(kept)) == 3
+    assert kept[2] == "b.png?sig=c"
+    assert all(key.startswith("https://host/a#") for key in kept[:2])
+    assert public_keys(pa.table({"key": kept}))["key"].to_pylist() == kept
+
+
+def test_keys_that_only_a_signature_tells_apart_are_refused():
+    with pytest.raises(SourceError, match=r"without what signs.*'https://host/a' is there more"):
+        public_keys(pa.table({"key": ["https://host/a?sig=1", "https://host/a?sig=2"]}))
