@@ -35,6 +35,7 @@ TABLE_SUFFIXES = (*_LINE_FORMATS, "parquet")
 
 def _known_encoding(name: str) -> str:
     try:
+        "".encode(name)  # Python has codecs that are not of text, too
         return codecs.lookup(name).name
     except LookupError as error:
         raise ValueError(f"no such encoding: {name!r}; known: utf-8, cp1252, utf-16, …") from error

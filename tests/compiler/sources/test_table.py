@@ -364,7 +364,8 @@ def test_a_key_that_means_nothing_for_a_table_is_refused(tmp_path, suffix, key, 
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("encoding", "utf8000"), ("delimiter", "::"), ("quoting", "single")]
+    ("key", "value"),
+    [("encoding", "utf8000"), ("encoding", "hex"), ("delimiter", "::"), ("quoting", "single")],
 )
 def test_a_key_of_no_meaning_is_refused_at_once(key, value):
     with pytest.raises(ValidationError, match=key):
