@@ -59,6 +59,8 @@ class Override:
         try:
             parsed = yaml.safe_load(value)
             problem, hinted = option_traps(keys, value)
+        except RecursionError as error:
+            raise kind.error(f"{option}: a YAML alias refers to itself") from error
         except yaml.YAMLError as error:
             hint = hint_at_line(f"{path[-1]}: {value}")
             message = f"{option}: the value is not YAML: {error}"

@@ -153,6 +153,11 @@ def test_options_are_told_the_same(read, option, expected):
     assert expected in refusal(read, "", option)
 
 
+def test_an_option_that_holds_itself_is_refused():
+    with pytest.raises(RecipeError, match="a YAML alias refers to itself"):
+        Override.parse("align=&x [*x]", RECIPE)
+
+
 def test_an_option_may_be_a_mapping_without_braces_and_replaces_what_was_hinted_at(read):
     assert read("prompt: {caption}", 'prompt="{caption}"').prompt == "{caption}"
     assert read("", "panel_size=width: 64\nheight: 32").panel_size.width == 64
