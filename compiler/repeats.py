@@ -48,6 +48,13 @@ def _group_numbers(groups: pa.ChunkedArray) -> NDArray[np.int64]:
 
 def _repeated(pictures: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows show a picture that two groups have, bool [rows]."""
-    pairs = np.unique(np.stack([pictures, groups]), axis=1)
-    shown, times = np.unique(pairs[0], return_counts=True)
-    return np.isin(pictures, shown[(times > 1) & (shown != 0)])
+    twice = (pictures != 0) & _is_repeated(pictures)
+    pairs = np.unique(np.stack([pictures[twice], groups[twice]]), axis=1)
+    shared = pairs[0][_is_repeated(pairs[0])]
+    return np.asarray(twice & np.isin(pictures, shared))
+
+
+def _is_repeated(values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which values are there more than once, bool [values]."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray(counts[places] > 1)
