@@ -29,13 +29,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from onepic.common.errors import RowError
+from onepic.common.memory import keep_freed_memory
 from onepic.compiler import open_dataset
 from onepic.compiler.compile import make_layout
 from onepic.compiler.encoder import Encoder
-from onepic.compiler.errors import RowError
 from onepic.compiler.layout import Layout
 from onepic.compiler.looks import look_at_pairs, look_at_panels
-from onepic.compiler.memory import keep_freed_memory
 from onepic.compiler.model import open_model
 from onepic.compiler.panels import prepare_rows
 from onepic.compiler.recipe import Recipe

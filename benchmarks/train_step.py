@@ -29,9 +29,9 @@ from diffusers import UNet2DConditionModel
 from loader import write_onepic
 from torch.utils.flop_counter import FlopCounterMode
 
+from onepic.common.report import Silent
+from onepic.common.yaml_file import Override
 from onepic.compiler import Scheduling, compile_dataset, read_recipe
-from onepic.compiler.report import Silent
-from onepic.compiler.yaml_file import Override
 from onepic.trainer.base import Base, open_base
 from onepic.trainer.canvases import open_canvases
 from onepic.trainer.loader import Batch

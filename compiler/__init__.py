@@ -2,8 +2,7 @@
 
 In the order in which data meet the modules:
 
-- `yaml_file`, `recipe_file`, `recipe`, `panel_options`, `prompt`: a YAML file becomes a checked
-  recipe.
+- `recipe_file`, `recipe`, `panel_options`, `prompt`: a YAML file becomes a checked recipe.
 - `sources`: rows are listed, and read when a shard needs them.
 - `model`, `sizes`, `layout`: what the model can encode, and where panels lie.
 - `filters`, `picture_hash`, `hashes`, `alike`, `duplicates`, `marks`: which rows are wanted.
@@ -13,17 +12,15 @@ In the order in which data meet the modules:
 - `fitting`, `pairs`, `operations`, `panels`: rows become panels; `sharing`: what rows share.
 - `alignment`, `looks`, `repeats`, `findings`, `remarks`: what is seen that may be wrong, counted,
   and how it is told.
-- `weights`, `encoder`, `embeddings`, `memory`: panels become latents, prompts become embeddings.
+- `weights`, `encoder`, `embeddings`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engine`, `ray_engine`: who runs the shard jobs, and where.
-- `compile`, `info`, `preview`, `card`, `finish`, `report`, `cli`: the run as a whole;
-  `command`: how it ends, as every command does.
-- `network`, `patience`, `recipient`, `remote_folder`, `sent`, `delivery`: sending shards to a store
-  while others are made.
+- `compile`, `info`, `preview`, `card`, `finish`, `cli`: the run as a whole.
+- `recipient`, `remote_folder`, `sent`, `delivery`: sending shards to a store while others are made.
 - `seal`: the checksums of all files; `stores`, `dataset`, `verify`: reading what was made, in a
   folder or at a URL, and checking it.
 - `decoder`, `inspection`: looking at it.
-- `publishing`: putting it on the Hub; `secrets` keeps tokens out of every message.
+- `publishing`: putting it on the Hub.
 """
 
 from __future__ import annotations
@@ -31,10 +28,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..common.errors import OnepicError
     from .compile import Summary, compile_dataset
     from .dataset import Dataset, DatasetSample, open_dataset
     from .engine import Scheduling
-    from .errors import OnepicError
     from .recipe import Recipe
     from .recipe_file import read_recipe
     from .stores.cache import CacheSettings
@@ -43,7 +40,7 @@ _HOMES = {
     "CacheSettings": "stores.cache",
     "Dataset": "dataset",
     "DatasetSample": "dataset",
-    "OnepicError": "errors",
+    "OnepicError": ".common.errors",
     "Recipe": "recipe",
     "Scheduling": "engine",
     "Summary": "compile",

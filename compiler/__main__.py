@@ -1,6 +1,6 @@
 """``onepic-compile``, also as ``python -m onepic.compiler``."""
 
-from .memory import keep_freed_memory
+from ..common.memory import keep_freed_memory
 
 
 def main() -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..common.errors import OutputError, RecipeError, RunError
+from ..common.report import Report, Silent
 from .dataset import read_info
 from .delivery import Delivery, open_delivery, work_folder
 from .duplicates import mark_duplicates
 from .engine import EncoderSettings, Scheduling, open_engine, run_each
-from .errors import OutputError, RecipeError, RunError
 from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, shard_path, to_json, write_whole
 from .findings import Counts, attached, from_data
 from .fingerprint import Checksums, differences, fingerprint_parts
@@ -30,7 +31,6 @@ from .model import Model, open_model
 from .null_prompt import write_null_prompt
 from .plan import DAMAGED, Outdated, Plan, outdated_shards, surplus_shards
 from .recipe import PanelSize, Recipe
-from .report import Report, Silent
 from .seal import checksums_of
 from .shard import Progress
 from .sizes import auto_panel_size, check_panel_size

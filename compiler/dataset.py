@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from .errors import DatasetError
+from ..common.errors import DatasetError
+from ..common.network import StoreError
+from ..common.report import Report, Silent
 from .files import DATASET, SHARD_FILES, shard_name
 from .index import ShardHeader, read_header, read_index
-from .network import StoreError
-from .report import Report, Silent
 from .seal import checksums_of
 from .stores.cache import CacheSettings
 from .stores.local import LocalStore

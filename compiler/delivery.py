@@ -18,9 +18,11 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any
 
+from ..common.errors import OutputError, RunError
+from ..common.network import cache_folder, folder_name, protocol_of
+from ..common.report import Report
 from .card import CARD, is_as_written
 from .dataset import read_info
-from .errors import OutputError, RunError
 from .files import (
     CANVASES,
     DATASET,
@@ -36,11 +38,9 @@ from .files import (
     write_whole,
 )
 from .index import FileRecord, ShardHeader, read_header
-from .network import cache_folder, folder_name, protocol_of
 from .publishing.hub_folder import HubFolder
 from .recipient import Recipient, Stored
 from .remote_folder import RemoteFolder
-from .report import Report
 from .sent import INDEX, arrived_parts, forget_sent, is_sent, mark_arrived, mark_sent
 
 #: Finished shards that may wait here to be sent; then compiling waits, so that the disk is bounded.

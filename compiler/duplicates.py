@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..common.report import Report
 from .alike import first_alike
 from .files import write_whole
 from .filters import DuplicateFilter, NearDuplicates, of_kind
 from .hashes import HashJob, HashStore, hash_jobs, read_parquet, row_ids, to_parquet
 from .marks import MARKS
 from .recipe import Recipe
-from .report import Report
 from .sources.mapped import map_batches
 
 _FOUND = pa.schema([("filter", pa.int16()), ("earlier", pa.int64())])

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.memory import keep_freed_memory
 from .embeddings import Embeddings
 from .index import ShardHeader
-from .memory import keep_freed_memory
 from .model import Model
 from .shard import Progress, ShardJob, compile_shard
 

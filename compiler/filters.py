@@ -13,9 +13,9 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from .errors import DroppedRowError, RowError
+from ..common.errors import DroppedRowError, RowError
+from ..common.named import Named, Notation, dump_named
 from .images import Size
-from .named import Named, Notation, dump_named
 from .sources import Value
 
 Side = Annotated[int, Field(ge=1)]

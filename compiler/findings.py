@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from .secrets import public_text
+from ..common.secrets import public_text
 
 #: Rows that are named beside a count.
 EXAMPLES = 3

@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..common.secrets import public_data, public_recipe
 from .files import STATE, sha256, to_json, write_whole
 from .layout import Layout
 from .mask_choice import READING
 from .model import Model
 from .operations import Operation
 from .recipe import Recipe
-from .secrets import public_data, public_recipe
 from .sizes import BATCH_PIXELS
 
 #: Raised when the files of a dataset change their meaning; see `format_version`.

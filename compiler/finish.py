@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..common.errors import DatasetError, RunError
 from .card import CARD, is_as_written, render_card
 from .dataset import read_info
 from .delivery import Delivery
-from .errors import DatasetError, RunError
 from .files import (
     CANVASES,
     DATASET,

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import RowError
+from ..common.errors import RowError
+from ..common.secrets import public_recipe
 from .files import STATE, write_whole
 from .filters import (
     DuplicateFilter,
@@ -31,7 +32,6 @@ from .images import file_bytes, image_size
 from .picture_hash import HASH_VERSION, exact_hash, perceptual_hash
 from .recipe import Recipe
 from .recipe_file import recipe_from_data
-from .secrets import public_recipe
 from .sources import Row, Value
 
 #: Rows of a job, whose hashes are kept together.

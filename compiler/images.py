@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from .errors import RowError
+from ..common.errors import RowError
 from .findings import Finding
 from .formats import FORMATS, FormatError, open_image
 from .heads import is_web_page

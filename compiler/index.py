@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import DatasetError
+from ..common.errors import DatasetError
 from .files import SHARD_FILES, settle, shard_name
 from .findings import Counts, from_data, to_data
 from .finite import Watch

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ..common.secrets import public_data, public_recipe
 from .fingerprint import digest, format_version
 from .index import ShardHeader
 from .layout import Layout
 from .model import Model
 from .recipe import Recipe
-from .secrets import public_data, public_recipe
 
 #: Libraries that can change the bytes of a dataset.
 _LIBRARIES = (

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import OutputError, RunError
+from ..common.errors import OutputError, RunError
 from .files import STATE
 
 _RUN = "run"

@@ -6,7 +6,7 @@ import hashlib
 
 import pyarrow as pa
 
-from .errors import DroppedRowError
+from ..common.errors import DroppedRowError
 
 #: Columns beside the scanned rows: the filter that drops a row, and why; null where none does.
 DROPPED_BY, DROPPED_WHY = "dropped by", "dropped why"

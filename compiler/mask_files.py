@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import RowError
+from ..common.errors import RowError
 from .findings import Finding
 from .images import Size, load_values
 from .mask_choice import read_marks

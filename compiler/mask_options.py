@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .named import Named
+from ..common.named import Named
 from .operations.colour import Colour
 
 #: A palette's index or a grey value; or, in a file of colours, a colour.

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
+from ..common.named import Named, Notation, dump_named
 from .images import Size
 from .mask_options import ReadMask
-from .named import Named, Notation, dump_named
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from .named import dump_named
+from ..common.named import dump_named
+from ..common.strict import Strict
 from .operations import NOTATION, Operation
-from .strict import Strict
 from .value_range import ValueRange
 
 AnyOperation = Annotated[

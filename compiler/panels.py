@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import DroppedRowError, RowError
+from ..common.errors import DroppedRowError, RowError
 from .filters import check_size, check_values
 from .findings import Finding
 from .fitting import crop_box, fit_image, of_one_shape

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from .errors import DatasetError
+from ..common.errors import DatasetError
 from .files import SHARD_FILES, SHARDS, sha256, shard_path
 from .findings import Counts
 from .index import ShardHeader, missized_files, read_header, read_index

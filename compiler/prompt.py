@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Number
 
-from .errors import RowError
+from ..common.errors import RowError
 
 #: What programs write in place of a text that they do not have.
 NO_TEXT = ("NaN", "nan", "NaT", "None", "null", "NULL", "<NA>")

@@ -16,9 +16,9 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from ..common.errors import OnepicError, RunError
 from .embeddings import Embeddings
 from .engine import EncoderSettings, Event, Scheduling
-from .errors import OnepicError, RunError
 from .shard import ShardJob, compile_shard
 
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from ..common.strict import Strict, suggest
 from .filters import AnyFilter, DuplicateFilter, ScoreFilter, SizeFilter, of_kind
 from .mask_options import ReadMask
 from .masks import AnyMask, DrawnMask
@@ -24,7 +25,6 @@ from .operations.colour import Colour
 from .panel_options import Panel, check_readings
 from .prompt import PromptTemplate
 from .sources import AnySource, Columns
-from .strict import Strict, suggest
 from .value_range import ValueRange
 
 

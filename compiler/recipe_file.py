@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .errors import RecipeError
+from ..common.errors import RecipeError
+from ..common.yaml_file import Kind, Override, read_document
 from .operations import load_operations_file
 from .recipe import Recipe
-from .yaml_file import Kind, Override, read_document
 
 #: How messages about a recipe's file speak of it.
 RECIPE = Kind(

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import OutputError, RunError
+from ..common.errors import OutputError, RunError
+from ..common.network import check_protocol, is_hopeless, open_place, reason_of
+from ..common.patience import patiently
+from ..common.secrets import without_secrets
 from .files import sha256
-from .network import check_protocol, is_hopeless, open_place, reason_of
-from .patience import patiently
 from .recipient import Settled, Stored
-from .secrets import without_secrets
 
 #: Seconds before each further try of what failed, besides the tries of the file system itself.
 _WAITS = (1.0, 5.0, 20.0)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from .errors import RowError
+from ..common.errors import RowError
 from .value_range import ValueRange, grey_levels
 
 #: Opacity, of 255, that some pixel needs: below, not even black differs much from the background.

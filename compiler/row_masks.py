@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from PIL import Image
 
-from .errors import RowError
+from ..common.errors import RowError
 from .findings import Finding
 from .fitting import fit_mask
 from .images import Size

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..common.errors import DroppedRowError, RowError
 from .embeddings import Embeddings
-from .errors import DroppedRowError, RowError
 from .findings import Finding, count_findings
 from .index import Rejection, ShardHeader
 from .layout import Layout, assemble_latents, assemble_pixels, target_mask

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BeforeValidator, WithJsonSchema
 
-from .errors import RowError
+from ..common.errors import RowError
 
 #: Levels of 256 that a picture of a deeper file shows at least, unless its file holds no more.
 ENOUGH_LEVELS = 16

@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..common.errors import DamagedFileError, DatasetError
+from ..common.report import Report
 from . import null_prompt
-from .errors import DamagedFileError, DatasetError
 from .files import CANVASES, DATASET, NULL_PROMPT, REJECTED, SHARD_FILES, SHARDS, shard_name
 from .finite import FiniteWatch
 from .index import ShardHeader, missized, read_header, read_index
-from .report import Report
 from .seal import FILES, SELF, checksums_of, is_unchanged
 from .stores.store import Store
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ModelError
+from ..common.errors import ModelError
 
 if TYPE_CHECKING:
     import torch

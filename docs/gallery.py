@@ -13,11 +13,11 @@ from pathlib import Path
 from PIL import Image
 
 from onepic import recipes
+from onepic.common.yaml_file import Override
 from onepic.compiler import Scheduling, compile_dataset, read_recipe
 from onepic.compiler.files import CANVASES
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.recipe_file import RECIPE
-from onepic.compiler.yaml_file import Override
 
 DOCS = Path(__file__).parent
 RECIPES = Path(recipes.__file__).parent

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw
 
-from ..compiler.errors import OnepicError, TaskError
+from ..common.errors import OnepicError, TaskError
+from ..common.strict import suggest
 from ..compiler.scenes.rows import IMAGES, TEXTS, SceneRow
-from ..compiler.strict import suggest
 from ..sampler import OnePicPipeline, Task, open_task
 from ..sampler.canvas import make_canvas
 from ..sampler.sample import open_pipeline

@@ -21,8 +21,8 @@ import torch
 from PIL import Image, ImageOps
 from safetensors.numpy import save_file
 
+from ..common.errors import RunError
 from ..compiler.encoder import Encoder
-from ..compiler.errors import RunError
 from ..compiler.model import open_model
 from ..compiler.scenes.rows import IMAGES, VIEWS, SceneRow
 from ..compiler.scenes.wording import figure_caption, garment_caption, scene_caption

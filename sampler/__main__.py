@@ -1,6 +1,6 @@
 """``onepic-sample``, also as ``python -m onepic.sampler``."""
 
-from ..compiler.memory import keep_freed_memory
+from ..common.memory import keep_freed_memory
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..compiler.errors import RunError
+from ..common.errors import RunError
 from ..compiler.files import write_whole
 
 

@@ -20,9 +20,9 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from ..common.errors import TaskError
 from ..compiler.decoder import decode_box
 from ..compiler.encoder import embed_prompts, encode_pixels
-from ..compiler.errors import TaskError
 from ..compiler.layout import assemble_latents
 from ..compiler.sources.base import ImageValue, Value
 from ..trainer.adapter import cast

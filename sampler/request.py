@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from PIL import Image, PngImagePlugin
 from pydantic import Field, FiniteFloat, ValidationError
 
-from ..compiler.errors import TaskError
-from ..compiler.secrets import marked_place
-from ..compiler.strict import Strict
+from ..common.errors import TaskError
+from ..common.secrets import marked_place
+from ..common.strict import Strict
 from .files import write_file
 
 _KEY = "onepic"

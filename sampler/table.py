@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from ..compiler.errors import SourceError, TaskError
+from ..common.errors import SourceError, TaskError
 from ..compiler.sources import Columns, Row, TableSource
 from .files import write_file
 

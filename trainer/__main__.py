@@ -1,6 +1,6 @@
 """``onepic-train``, also as ``python -m onepic.trainer`` for `accelerate launch -m`."""
 
-from ..compiler.memory import keep_freed_memory
+from ..common.memory import keep_freed_memory
 
 
 def main() -> None:

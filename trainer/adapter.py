@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..compiler.errors import SettingsError
-from ..compiler.strict import Strict
+from ..common.errors import SettingsError
+from ..common.strict import Strict
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel

@@ -11,7 +11,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor
 
-from ..compiler.errors import ModelError, SettingsError
+from ..common.errors import ModelError, SettingsError
 from ..compiler.model import DEFAULT_SCALING, check_is_sdxl, locate_model, weights_variant
 from ..compiler.weights import load_network
 from .canvases import Canvases

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from ..common.errors import DatasetError, SettingsError
 from ..compiler.dataset import leak_of, read_finished_info
-from ..compiler.errors import DatasetError, SettingsError
 from ..compiler.files import DATASET, NULL_PROMPT
 from ..compiler.seal import checksums_of
 from ..compiler.stores.cache import CacheSettings

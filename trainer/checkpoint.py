@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..compiler.errors import RunError
+from ..common.errors import RunError
 from ..compiler.files import sync_folder, to_json
 
 CHECKPOINTS = "checkpoints"

@@ -15,11 +15,11 @@ import typer
 import yaml
 from pydantic import BaseModel
 
-from ..compiler.command import ending
-from ..compiler.errors import RunError, SettingsError
-from ..compiler.report import open_report
-from ..compiler.secrets import public_place
-from ..compiler.yaml_file import Override
+from ..common.command import ending
+from ..common.errors import RunError, SettingsError
+from ..common.report import open_report
+from ..common.secrets import public_place
+from ..common.yaml_file import Override
 from .settings import SETTINGS, Settings, check_exports, read_settings
 from .stopwatch import Stopwatch
 from .task_card import TASK_CARD
@@ -153,7 +153,7 @@ def _train(
     # The libraries take seconds to import, and the mistakes above are told without them.
     from accelerate import PartialState
 
-    from ..compiler.publishing.hub import make_repository
+    from ..common.hub import make_repository
     from ..compiler.stores.cache import CacheSettings
     from .failures import NotFiniteRunError
     from .publish import push_to_hub

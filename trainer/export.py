@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ..compiler.errors import ModelError
+from ..common.errors import ModelError
 from ..compiler.files import to_json, write_whole
 from .adapter import (
     AdapterSettings,

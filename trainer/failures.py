@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from safetensors import SafetensorError
 
-from ..compiler.errors import RunError
+from ..common.errors import RunError
 from .checkpoint import save_checkpoint
 from .loader import CanvasLoader
 from .recorder import NotFiniteError

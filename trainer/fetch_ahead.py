@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from ..compiler.errors import DatasetError
+from ..common.errors import DatasetError
 from ..compiler.files import SHARD_FILES
 from .canvases import Canvases
 from .order import PlannedBatch

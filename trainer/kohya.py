@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..compiler.errors import SettingsError
+from ..common.errors import SettingsError
 from ..compiler.files import write_whole
 from .adapter import AdapterSettings, adapter_state
 from .export import to_safetensors

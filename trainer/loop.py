@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..compiler.report import Report
+from ..common.report import Report
 from .interrupt import Interrupt
 from .loader import Batch
 from .metrics import OTHER_CONTEXT, VALIDATION, Metrics, validation_of

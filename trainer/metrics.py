@@ -10,7 +10,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from ..compiler.errors import SettingsError
+from ..common.errors import SettingsError
 from ..compiler.files import write_whole
 
 METRICS = "metrics.jsonl"

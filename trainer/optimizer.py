@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..compiler.errors import SettingsError
+from ..common.errors import SettingsError
 from .settings import Settings
 
 

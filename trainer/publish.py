@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..compiler.publishing.hub import hub_errors
+from ..common.hub import hub_errors
 from .checkpoint import CHECKPOINTS
 
 #: What only serves to go on training, or says what this machine is like.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiler.errors import DatasetError
+from ..common.errors import DatasetError
 from ..compiler.files import SHARD_FILES, SHARDS
 from ..compiler.stores.store import Store
 from .order import Numbers

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..compiler.errors import SettingsError
+from ..common.errors import SettingsError
 from .checkpoint import list_checkpoints, read_state
 from .division import ROWS
 

@@ -15,7 +15,7 @@ from accelerate.utils import GradientAccumulationPlugin
 from diffusers import UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 
-from ..compiler.errors import SettingsError
+from ..common.errors import SettingsError
 from ..compiler.stores.cache import CacheSettings
 from ..compiler.stores.revision import commit_of
 from .adapter import add_adapter, trainable

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ..compiler.errors import DatasetError
+from ..common.errors import DatasetError
 from ..compiler.files import shard_name
 from ..compiler.index import FileRecord, read_columns
 from ..compiler.stores.store import Store

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ..compiler.errors import SettingsError
-from ..compiler.strict import Strict
-from ..compiler.yaml_file import Kind, Override, read_document
+from ..common.errors import SettingsError
+from ..common.strict import Strict
+from ..common.yaml_file import Kind, Override, read_document
 from .adapter import AdapterSettings
 
 #: What several settings are.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.parquet as pq
 
-from ..compiler.errors import SettingsError
+from ..common.errors import SettingsError
 from ..compiler.files import shard_name
 from ..compiler.stores.revision import without_commit
 from .canvases import Canvases

@@ -10,9 +10,9 @@ from typing import Any
 
 from accelerate.utils import broadcast_object_list
 
-from ..compiler.errors import OutputError
+from ..common.errors import OutputError
+from ..common.report import Report, Silent
 from ..compiler.lock import locked
-from ..compiler.report import Report, Silent
 from ..compiler.stores.cache import CacheSettings
 from ..compiler.stores.revision import pin
 from .adapter import count_parameters

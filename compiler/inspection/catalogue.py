@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ...common.errors import DamagedFileError, DatasetError
 from ..dataset import leak_of, read_known_info, unfinished
-from ..errors import DamagedFileError, DatasetError
 from ..files import DATASET, SHARD_NAME, SHARDS, shard_name
 from ..index import SCHEMA, SHARED, FileRecord, Rejection, ShardHeader, missized, read_columns
 from ..seal import checksums_of

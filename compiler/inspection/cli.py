@@ -13,11 +13,11 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ..command import ending, fail
-from ..errors import OutputError
+from ...common.command import ending, fail
+from ...common.errors import OutputError
+from ...common.report import open_report
 from ..files import write_whole
 from ..remarks import doubts_in
-from ..report import open_report
 from ..stores.local import LocalStore
 from .catalogue import Catalogue, open_catalogue
 from .facts import Facts, gather_facts

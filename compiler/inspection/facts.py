@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...common.report import Report, Silent
 from ..findings import Counts, add_up, found_in_shards, from_data
 from ..remarks import Remark, remarks_of
-from ..report import Report, Silent
 from .catalogue import SHAPE, Catalogue
 from .expectation import Expectation, expectation_of, judge
 from .prompts import look_at_prompts

@@ -17,10 +17,10 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import DatasetError, ModelError
+from ...common.errors import DatasetError, ModelError
+from ...common.report import Report
 from ..preview import encode_preview
 from ..remarks import count_of, doubts_in, printable
-from ..report import Report
 from . import charts
 from .catalogue import Catalogue
 from .charts import Chart, draw_chart

@@ -13,7 +13,7 @@ from PIL import Image
 from rich.style import Style
 from rich.text import Text
 
-from ..errors import DatasetError
+from ...common.errors import DatasetError
 from ..layout import Box
 from ..preview import TARGET_COLOUR, outlined
 from .samples import StoredSample

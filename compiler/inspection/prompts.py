@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import RowError
+from ...common.errors import RowError
 from ..findings import EXAMPLES, Count, Counts, Finding
 from ..prompt import PromptTemplate
 from .catalogue import Catalogue

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DamagedFileError
+from ...common.errors import DamagedFileError
 from ..files import shard_name
 from ..stores.parts import Part
 from .catalogue import SHAPE, Catalogue

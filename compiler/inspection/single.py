@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import DatasetError, OutputError
+from ...common.errors import DatasetError, OutputError
 from ..remarks import printable
 from .catalogue import Catalogue
 from .samples import StoredSample, Unreadable, read_samples

@@ -6,8 +6,8 @@ A recipe writes an operation as its name (``grayscale``) or as a name with optio
 
 from __future__ import annotations
 
-from ..errors import RowError
-from ..named import Notation, dump_named
+from ...common.errors import RowError
+from ...common.named import Notation, dump_named
 from . import canny, colour, degrade, depth, detector, erase, geometry
 from .base import Operation, Picture, failing_one_row
 from .registry import OPERATIONS, load_operations_file, register

@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from PIL import Image
 
-from ..errors import OnepicError, RowError
-from ..named import Named
+from ...common.errors import OnepicError, RowError
+from ...common.named import Named
 
 
 @dataclass(frozen=True)

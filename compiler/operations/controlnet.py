@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError
+from ...common.errors import ModelError
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from ..errors import ModelError, RowError
+from ...common.errors import ModelError, RowError
 from .base import Operation, Picture, failing_one_row
 from .registry import register
 

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, field_validator
 
-from ..errors import ModelError
-from ..strict import suggest
+from ...common.errors import ModelError
+from ...common.strict import suggest
 from .base import Operation, Picture, failing_one_row
 from .controlnet import detector_class, detector_names
 from .registry import register

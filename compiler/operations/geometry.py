@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ..errors import RowError
+from ...common.errors import RowError
 from ..fitting import resize
 from ..images import MIN_SIDE, Size
 from .base import Operation, Picture

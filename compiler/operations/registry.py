@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from ..errors import RecipeError
+from ...common.errors import RecipeError
 from .base import Operation
 
 OPERATIONS: dict[str, type[Operation]] = {}

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..command import end_on_sigterm, ending, fail
-from ..report import open_report
+from ...common.command import end_on_sigterm, ending, fail
+from ...common.report import open_report
 from .publish import Destination, publish_dataset
 from .summary import list_changes, summarise
 

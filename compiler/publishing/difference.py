@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...common.errors import HubRefusedError
 from ..card import CARD, is_as_written
-from ..errors import HubRefusedError
 from ..files import DATASET, SHARD_NAME
 from .local import LocalFile
 from .remote import RemoteState

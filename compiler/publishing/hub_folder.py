@@ -16,12 +16,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ..errors import HubError, OutputError
+from ...common.errors import HubError, OutputError
+from ...common.hub import hub_errors, insist, make_branch, make_repository
+from ...common.secrets import without_secrets
 from ..files import DATASET, SHARD_FILES
 from ..recipient import Settled, Stored
-from ..secrets import without_secrets
 from .difference import check_nothing_else
-from .hub import hub_errors, insist, make_branch, make_repository
 from .local import LocalFile
 from .remote import RemoteState, remote_files, remote_state
 from .upload import COMMIT, Sent, addition_of, commit, deletions_of, preupload

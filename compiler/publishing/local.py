@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...common.errors import DatasetError
+from ...common.secrets import public_recipe, public_text
 from ..card import CARD, is_as_written, render_card
 from ..dataset import Dataset
-from ..errors import DatasetError
 from ..files import (
     CANVASES,
     DATASET,
@@ -24,7 +25,6 @@ from ..files import (
     shard_name,
     shard_path,
 )
-from ..secrets import public_recipe, public_text
 
 #: Problems of a damaged dataset that a message names before it counts the rest.
 _NAMED = 5

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...common.errors import HubError
+from ...common.hub import check_name, hub_errors, insist, make_branch, make_repository, status_of
+from ...common.report import Report, Silent
 from ..dataset import Dataset, open_dataset
-from ..errors import HubError
 from ..lock import locked
-from ..report import Report, Silent
 from .difference import Difference, compare
-from .hub import check_name, hub_errors, insist, make_branch, make_repository, status_of
 from .local import LocalFile, check_public, check_sound, left_out, local_files
 from .remote import RemoteState, nothing_there, remote_state
 from .upload import Sent, send

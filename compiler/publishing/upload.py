@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ...common.report import Report
 from ..files import DATASET, to_json
-from ..report import Report
 from .difference import Difference
 from .remote import RemoteState
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 from PIL import Image
 from pydantic import Field
 
-from ..errors import RowError, SourceError
+from ...common.errors import RowError, SourceError
+from ...common.strict import Strict, suggest
 from ..findings import Finding
-from ..strict import Strict, suggest
 
 #: An image column holds a path or URL (str), an encoded file (bytes) or a decoded image.
 ImageValue = str | bytes | Image.Image

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ..errors import RowError
+from ...common.errors import RowError
 from ..findings import Finding
 from ..prompt import is_no_text
 from .base import Value

@@ -8,8 +8,8 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from ..errors import RowError
-from ..secrets import unsigned_place
+from ...common.errors import RowError
+from ...common.secrets import unsigned_place
 from .base import Columns, StampKind, Value
 from .embedded import embedded_bytes, is_embedded
 from .places import file_stamp, is_url, short_sha256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import SourceError
+from ...common.errors import SourceError
 from ..findings import EXAMPLES, Count, Counts, Finding
 from .base import Columns
 from .dialect import AS_FOUND, Dialect, TextFormat, find_delimiter, is_spaced

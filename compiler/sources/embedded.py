@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 
-from ..errors import RowError
+from ...common.errors import RowError
 
 _DATA_URI = re.compile(r"\s*data:([^,]{0,200}),", re.IGNORECASE)
 #: How JPEG, PNG, GIF, WebP, TIFF, BMP, AVIF or HEIC, and JPEG XL begin in base64.

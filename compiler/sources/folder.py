@@ -10,9 +10,9 @@ from typing import ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from ..errors import SourceError
+from ...common.errors import SourceError
+from ...common.strict import suggest
 from ..findings import add_up, attach
-from ..strict import suggest
 from .base import Columns, Row, Source
 from .folder_rows import FolderRows, read_row
 from .listing import Listing, list_files, list_folders

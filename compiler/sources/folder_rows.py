@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..errors import RowError
+from ...common.errors import RowError
 from ..findings import Finding
 from .base import Columns, Row, StampKind, Value
 from .captions import Texts, read_texts

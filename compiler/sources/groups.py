@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
-from ..errors import RowError, SourceError
+from ...common.errors import RowError, SourceError
 from ..findings import attach, attached
 from .base import FOLDER, Columns, Row, Source, Value
 from .folder import FolderSource

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from ..errors import RowError, SourceError
-from ..strict import suggest
+from ...common.errors import RowError, SourceError
+from ...common.strict import suggest
 from .base import Columns, Row, Source, Value
 from .cells import cell_stamps, content_stamps, join_stamps, values_of_cells
 from .mapped import check_keys, constant, map_batches

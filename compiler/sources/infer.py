@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..errors import SourceError
+from ...common.errors import SourceError
 from .huggingface import SAVED_FILES
 from .listing import list_folders
 from .places import is_folder, is_url, name_of, resolve, suffix_of

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import SourceError
+from ...common.errors import SourceError
 from ..findings import Counts
 from .base import Columns
 from .cells import SEVERAL, are_texts

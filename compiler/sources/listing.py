@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..errors import SourceError
+from ...common.errors import SourceError
 from .no_data import is_image, is_left_out
 from .places import is_url, name_of, reason_of, stamp_of_info
 

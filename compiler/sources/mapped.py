@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import SourceError
-from ..secrets import marked_place
+from ...common.errors import SourceError
+from ...common.secrets import marked_place
 from .places import reason_of
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from ..errors import RowError
+from ...common.errors import RowError
 from .base import Columns, Value
 from .cells import text_cell
 from .places import IMAGE_SUFFIXES, open_place, reason_of

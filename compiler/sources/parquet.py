@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import RowError, SourceError
+from ...common.errors import RowError, SourceError
 from .base import Columns, Row, StampKind, Value
 from .cells import (
     cell_stamps,

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import SourceError
-from ..secrets import without_query
+from ...common.errors import SourceError
+from ...common.secrets import without_query
 from .places import is_folder, is_url, name_of, reason_of
 
 _BRACES = re.compile(r"\{([^{}]*)\}")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from PIL import Image
 from pydantic import Field
 
-from ..errors import SourceError
+from ...common.errors import SourceError
 from .base import Columns, Row, Source, Value
 from .photographs import PHOTOGRAPHS, Photograph
 from .places import file_stamp

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..errors import SourceError
-from ..secrets import without_query
+from ...common.errors import SourceError
+from ...common.secrets import without_query
 from .base import StampKind
 
 #: Suffixes that are taken for images, lower case, without the dot.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import SourceError
+from ...common.errors import SourceError
 from .dialect import Dialect, Quoting
 from .embedded import is_embedded
 from .places import IMAGE_SUFFIXES, suffix_of

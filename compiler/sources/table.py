@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 from pydantic import AfterValidator, Field
 
-from ..errors import RowError, SourceError
+from ...common.errors import RowError, SourceError
 from ..findings import Counts, add_up, attach
 from .base import Columns, Row, Source, StampKind, Value
 from .cells import cell_stamps, content_stamps, join_stamps, place_cells, values_of_cells

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from ..errors import SourceError
+from ...common.errors import SourceError
 from ..heads import compressed_with, is_web_page, is_zip
 from .no_data import is_left_out, is_of_another
 from .places import name_of, open_place, reason_of

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from ..errors import SourceError
+from ...common.errors import SourceError
 from ..findings import Counts, add_up, attach
 from .base import Columns, Row, Source, StampKind
 from .mapped import check_keys, constant, map_batches, repeated_key

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
-from ..errors import SourceError
+from ...common.errors import SourceError
 from .places import is_url, open_place
 
 #: The marks that a file may begin with. UTF-32's begins as one of UTF-16 does.

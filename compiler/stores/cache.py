@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from ...common.network import cache_folder
 from ..files import SHARDS, settle
-from ..network import cache_folder
 
 PART = ".part"
 _POLL = 0.05

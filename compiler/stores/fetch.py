@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any, BinaryIO, TypeVar, cast
 
-from ..errors import DamagedFileError, DatasetError
+from ...common.errors import DamagedFileError, DatasetError
+from ...common.network import is_hopeless, is_missing, open_place, protocol_of, reason_of
+from ...common.patience import patiently
+from ...common.secrets import without_secrets
 from ..finite import Watch
 from ..index import FileRecord, record_of
-from ..network import is_hopeless, is_missing, open_place, protocol_of, reason_of
-from ..patience import patiently
-from ..secrets import without_secrets
 
 _CHUNK = 4 << 20
 _ADVICE = (

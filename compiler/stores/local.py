@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..errors import DamagedFileError
+from ...common.errors import DamagedFileError
 from ..files import SHARDS, shard_path
 from ..finite import Watch
 from ..index import FileRecord, ShardHeader, record_of

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DamagedFileError
+from ...common.errors import DamagedFileError
+from ...common.network import StoreError, folder_name
+from ...common.secrets import without_secrets
 from ..files import DATASET, SHARDS, settle, shard_name
 from ..finite import Watch
 from ..index import FileRecord, ShardHeader
-from ..network import StoreError, folder_name
-from ..secrets import without_secrets
 from .cache import PART, CacheSettings, keep, open_kept, part_of, part_path, reserve
 from .fetch import (
     WholeFilesOnlyError,

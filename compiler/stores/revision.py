@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ..errors import DatasetError, HubError, HubRefusedError
-from ..network import StoreError
-from ..publishing.hub import hub_errors
+from ...common.errors import DatasetError, HubError, HubRefusedError
+from ...common.hub import hub_errors
+from ...common.network import StoreError
 
 _SCHEME = "hf://"
 _PINNED = re.compile(r"@([0-9a-f]{40})(?=/|$)")

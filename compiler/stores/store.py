@@ -6,10 +6,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ...common.network import check_protocol
+from ...common.secrets import without_secrets
 from ..finite import Watch
 from ..index import FileRecord, ShardHeader
-from ..network import check_protocol
-from ..secrets import without_secrets
 from .cache import CacheSettings
 from .local import LocalStore
 from .parts import Part

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from onepic.common.errors import DatasetError, OutputError, RecipeError, RunError, SourceError
 from onepic.compiler.compile import compile_dataset, make_layout
 from onepic.compiler.dataset import open_dataset
 from onepic.compiler.engine import Scheduling
-from onepic.compiler.errors import DatasetError, OutputError, RecipeError, RunError, SourceError
 from onepic.compiler.findings import Count, Finding
 from onepic.compiler.lock import locked
 from onepic.compiler.model import open_model

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from onepic.common.errors import DatasetError
 from onepic.compiler.dataset import Dataset, open_dataset
-from onepic.compiler.errors import DatasetError
 from onepic.compiler.fingerprint import FORMAT_VERSION
 
 

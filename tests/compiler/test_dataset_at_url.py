@@ -12,9 +12,9 @@ import fsspec
 import numpy as np
 import pytest
 
+from onepic.common.errors import DatasetError
+from onepic.common.network import StoreError
 from onepic.compiler import CacheSettings, open_dataset
-from onepic.compiler.errors import DatasetError
-from onepic.compiler.network import StoreError
 from onepic.compiler.publishing import Destination, publish_dataset
 
 NAME = "someone/canvases"

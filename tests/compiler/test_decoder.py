@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from onepic.common.errors import ModelError
 from onepic.compiler.dataset import open_dataset
 from onepic.compiler.decoder import decode_box, decode_boxes, load_vae
-from onepic.compiler.errors import ModelError
 from onepic.compiler.layout import Box
 from onepic.compiler.model import open_model
 from tests.conftest import draw_picture

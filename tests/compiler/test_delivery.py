@@ -10,11 +10,12 @@ import time
 import fsspec
 import pytest
 
-from onepic.compiler import Scheduling, compile_dataset, patience, remote_folder
+from onepic.common import patience
+from onepic.common.errors import OutputError, RunError
+from onepic.common.network import StoreError
+from onepic.common.report import Silent
+from onepic.compiler import Scheduling, compile_dataset, remote_folder
 from onepic.compiler.delivery import work_folder
-from onepic.compiler.errors import OutputError, RunError
-from onepic.compiler.network import StoreError
-from onepic.compiler.report import Silent
 
 pytest.importorskip("moto", reason="moto[s3] is not installed")
 pytest.importorskip("s3fs", reason="s3fs is not installed")

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 
+from onepic.common.errors import OutputError, RunError, SourceError
+from onepic.common.report import Silent
 from onepic.compiler.compile import compile_dataset
 from onepic.compiler.dataset import open_dataset
 from onepic.compiler.duplicates import mark_duplicates
 from onepic.compiler.engine import Scheduling
-from onepic.compiler.errors import OutputError, RunError, SourceError
 from onepic.compiler.hashes import ROWS_PER_JOB, HashJob, hash_rows
-from onepic.compiler.report import Silent
 
 EXACT = [{"duplicates": {"of": "image"}}]
 NEAR = [{"near_duplicates": {"of": "image"}}]

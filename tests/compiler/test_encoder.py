@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from onepic import miniature
+from onepic.common.errors import ModelError
 from onepic.compiler.encoder import Encoder
-from onepic.compiler.errors import ModelError
 from onepic.compiler.model import Model, open_model
 
 MODEL = open_model("miniature")

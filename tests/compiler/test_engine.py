@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import ray
 
+from onepic.common.errors import ModelError
 from onepic.compiler.compile import make_layout
 from onepic.compiler.engine import EncoderSettings, LocalEngine, Scheduling, open_engine, run_each
-from onepic.compiler.errors import ModelError
 from onepic.compiler.index import ShardHeader
 from onepic.compiler.lock import locked
 from onepic.compiler.model import open_model

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from onepic.compiler.errors import DroppedRowError, RowError
+from onepic.common.errors import DroppedRowError, RowError
+from onepic.common.named import dump_named
 from onepic.compiler.filters import FILTERS, NOTATION, check_size, check_values
 from onepic.compiler.layout import Layout
-from onepic.compiler.named import dump_named
 from onepic.compiler.panels import prepare_rows
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.sources import Row

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onepic.compiler.errors import RowError
+from onepic.common.errors import RowError
 from onepic.compiler.images import decode_image, image_size
 
 WHITE = (255, 255, 255)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onepic.compiler.errors import DatasetError
+from onepic.common.errors import DatasetError
 from onepic.compiler.index import (
     SCHEMA,
     SHARED,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from onepic.compiler.errors import OutputError, RunError
+from onepic.common.errors import OutputError, RunError
 from onepic.compiler.lock import check_token, locked
 
 HOLD = """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageFilter
 
-from onepic.compiler.errors import RowError
+from onepic.common.errors import RowError
 from onepic.compiler.findings import Finding
 from onepic.compiler.mask_files import check_mask_size, read_mask
 from onepic.compiler.mask_options import ReadMask

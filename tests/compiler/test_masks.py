@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from onepic.common.named import dump_named
 from onepic.compiler.layout import Layout
 from onepic.compiler.masks import DRAWN_MASKS, NOTATION, BorderMask, BoxMask, BrushMask
-from onepic.compiler.named import dump_named
 from onepic.compiler.panels import PreparedRow, prepare_rows
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.sources import Row

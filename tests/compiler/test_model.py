@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub.utils import filter_repo_objects
 
 from onepic import miniature
-from onepic.compiler.errors import ModelError
+from onepic.common.errors import ModelError
 from onepic.compiler.model import ENCODERS, check_is_sdxl, locate_model, open_model, weights_variant
 
 TOKENIZER = ("vocab.json", "merges.txt", "tokenizer_config.json")

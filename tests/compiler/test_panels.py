@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from onepic.compiler.errors import RowError
+from onepic.common.errors import RowError
 from onepic.compiler.findings import Finding
 from onepic.compiler.fitting import crop_box, fit_image, panel_box
 from onepic.compiler.layout import Layout

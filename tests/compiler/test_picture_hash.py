@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from onepic.compiler.errors import RowError
+from onepic.common.errors import RowError
 from onepic.compiler.picture_hash import exact_hash, perceptual_hash
 
 WHITE = (255, 255, 255)

@@ -12,9 +12,9 @@ import yaml
 from pydantic import ValidationError
 
 from onepic import recipes
+from onepic.common.strict import suggest
 from onepic.compiler.operations import OPERATIONS
 from onepic.compiler.recipe import Recipe, recipe_schema
-from onepic.compiler.strict import suggest
 
 RECIPES = sorted(Path(recipes.__file__).parent.glob("*.yaml"))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from onepic.compiler.errors import RecipeError
+from onepic.common.errors import RecipeError
+from onepic.common.yaml_file import Override
 from onepic.compiler.operations import OPERATIONS
 from onepic.compiler.recipe import PanelSize, Recipe
 from onepic.compiler.recipe_file import RECIPE as KIND
 from onepic.compiler.recipe_file import read_recipe, recipe_from_data
-from onepic.compiler.yaml_file import Override
 
 RECIPE = """\
 task: colorization

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from onepic.common.errors import DatasetError
+from onepic.common.report import Silent
 from onepic.compiler import open_dataset
-from onepic.compiler.errors import DatasetError
 from onepic.compiler.files import to_json
-from onepic.compiler.report import Silent
 from onepic.compiler.seal import checksums_of, is_unchanged, sealed
 
 #: People write into it, so nothing says what has to be in it.

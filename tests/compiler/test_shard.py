@@ -16,10 +16,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from onepic.common.errors import RunError
 from onepic.compiler.compile import make_layout
 from onepic.compiler.dataset import Dataset, DatasetSample
 from onepic.compiler.engine import LocalEncoder
-from onepic.compiler.errors import RunError
 from onepic.compiler.files import shard_path
 from onepic.compiler.findings import Count, Finding
 from onepic.compiler.index import ShardHeader, read_index

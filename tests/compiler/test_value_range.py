@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from onepic.compiler.errors import RowError
+from onepic.common.errors import RowError
 from onepic.compiler.value_range import ValueRange, grey_levels, has_few_levels, is_deep
 
 NUMBER = st.integers(0, 65535)

@@ -12,7 +12,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from onepic.compiler.errors import ModelError
+from onepic.common.errors import ModelError
 from onepic.compiler.weights import load_component, load_network
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from onepic.common.errors import RunError
 from onepic.compiler.embeddings import Embeddings
-from onepic.compiler.errors import RunError
 from onepic.compiler.files import shard_path
 from onepic.compiler.index import Rejection, ShardHeader, read_header, read_index
 from onepic.compiler.lock import locked

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from onepic.common.errors import TaskError
 from onepic.compiler import open_dataset
-from onepic.compiler.errors import TaskError
 from onepic.compiler.layout import Layout
 from onepic.compiler.panels import PreparedRow, prepare_rows
 from onepic.compiler.recipe import Recipe

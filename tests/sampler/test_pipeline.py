@@ -18,8 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from onepic import miniature
+from onepic.common.errors import ModelError, SettingsError, TaskError
 from onepic.compiler import open_dataset
-from onepic.compiler.errors import ModelError, SettingsError, TaskError
 from onepic.sampler import OnePicPipeline, Task, open_task
 from onepic.sampler.canvas import make_canvas
 from onepic.sampler.schedulers import make_scheduler

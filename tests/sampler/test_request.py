@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from pydantic import ValidationError
 
-from onepic.compiler.errors import RunError, TaskError
+from onepic.common.errors import RunError, TaskError
 from onepic.sampler.request import Request, absolute, read_request, save_picture, was_made
 
 FULL = Request(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from onepic.compiler.errors import RunError, TaskError
+from onepic.common.errors import RunError, TaskError
 from onepic.sampler.table import TableRow, columns_of, read_table, with_files, write_results
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from onepic.compiler.errors import SettingsError
+from onepic.common.errors import SettingsError
 from onepic.trainer.adapter import (
     AdapterSettings,
     adapter_state,

@@ -13,7 +13,7 @@ import torch
 from diffusers import EulerDiscreteScheduler
 
 from onepic import miniature
-from onepic.compiler.errors import ModelError, SettingsError
+from onepic.common.errors import ModelError, SettingsError
 from onepic.trainer.base import Base, check_fits, open_base
 from onepic.trainer.canvases import Canvases, open_canvases
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from onepic.common.errors import DatasetError, SettingsError
 from onepic.compiler.dataset import read_finished_info
-from onepic.compiler.errors import DatasetError, SettingsError
 from onepic.compiler.files import DATASET, NULL_PROMPT
 from onepic.trainer.canvases import check_same_latents, labels, open_canvases
 

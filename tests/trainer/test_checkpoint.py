@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from onepic.compiler.errors import RunError
+from onepic.common.errors import RunError
 from onepic.trainer.checkpoint import (
     CHECKPOINTS,
     Checkpoint,

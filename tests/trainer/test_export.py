@@ -11,7 +11,7 @@ from peft.utils import load_peft_weights
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
-from onepic.compiler.errors import ModelError, SettingsError
+from onepic.common.errors import ModelError, SettingsError
 from onepic.miniature import path
 from onepic.trainer.adapter import AdapterSettings, adapter_state, add_adapter
 from onepic.trainer.export import DIFFUSERS_WEIGHTS, load_trained, to_safetensors, write_adapter

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from onepic.common.errors import DatasetError
 from onepic.compiler import open_dataset
-from onepic.compiler.errors import DatasetError
 from onepic.compiler.index import FileRecord
 from onepic.compiler.stores.cache import CacheSettings
 from onepic.compiler.stores.local import LocalStore

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onepic.compiler.errors import DatasetError
+from onepic.common.errors import DatasetError
 from onepic.compiler.files import DATASET
 from onepic.compiler.stores.cache import CacheSettings
 from onepic.trainer import CanvasLoader, open_canvases

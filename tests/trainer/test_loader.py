@@ -20,8 +20,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from onepic.common.errors import DatasetError
 from onepic.compiler import open_dataset
-from onepic.compiler.errors import DatasetError
 from onepic.compiler.files import shard_path
 from onepic.trainer.canvases import Canvases, open_canvases
 from onepic.trainer.conditioning import time_ids

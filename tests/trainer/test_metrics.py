@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from onepic.compiler.errors import SettingsError
+from onepic.common.errors import SettingsError
 from onepic.trainer.metrics import METRICS, Metrics, check_tracker, read_metrics
 
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from onepic.compiler.errors import SettingsError
+from onepic.common.errors import SettingsError
 from onepic.trainer.optimizer import (
     load_optimizer,
     make_optimizer,

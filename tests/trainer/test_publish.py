@@ -7,8 +7,8 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 
-from onepic.compiler.errors import HubError
-from onepic.compiler.publishing.hub import make_repository
+from onepic.common.errors import HubError
+from onepic.common.hub import make_repository
 from onepic.trainer.publish import push_to_hub
 
 NAME = "someone/colours"

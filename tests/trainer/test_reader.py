@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from onepic.common.errors import DatasetError
 from onepic.compiler import open_dataset
 from onepic.compiler.dataset import DatasetSample
-from onepic.compiler.errors import DatasetError
 from onepic.compiler.files import SHARD_FILES, shard_path
 from onepic.compiler.index import FileRecord
 from onepic.compiler.stores.local import LocalStore

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from onepic.compiler.errors import SettingsError
+from onepic.common.errors import SettingsError
 from onepic.trainer.resume import check_same_run
 from onepic.trainer.settings import Settings
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from onepic.common.errors import DatasetError
 from onepic.compiler import open_dataset
-from onepic.compiler.errors import DatasetError
 from onepic.compiler.files import SHARD_FILES, shard_path
 from onepic.compiler.stores.cache import CacheSettings
 from onepic.compiler.stores.store import open_store

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from onepic.compiler.errors import SettingsError
-from onepic.compiler.yaml_file import Override
+from onepic.common.errors import SettingsError
+from onepic.common.yaml_file import Override
 from onepic.trainer.settings import SETTINGS, Settings, check_exports, read_settings
 
 Read = Callable[..., Settings]

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from onepic.compiler.errors import SettingsError
+from onepic.common.errors import SettingsError
 from onepic.trainer.canvases import open_canvases
 from onepic.trainer.loader import CanvasLoader
 from onepic.trainer.skipped import Label, find_skipped

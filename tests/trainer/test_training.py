@@ -21,11 +21,11 @@ from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 from typer.testing import CliRunner
 
-from onepic.compiler.errors import ModelError, OutputError, RunError, SettingsError
+from onepic.common.errors import ModelError, OutputError, RunError, SettingsError
+from onepic.common.report import Silent
+from onepic.common.yaml_file import Override
 from onepic.compiler.files import shard_path
-from onepic.compiler.report import Silent
 from onepic.compiler.stores.cache import CacheSettings
-from onepic.compiler.yaml_file import Override
 from onepic.trainer.canvases import open_canvases
 from onepic.trainer.checkpoint import list_checkpoints, load_checkpoint
 from onepic.trainer.cli import app

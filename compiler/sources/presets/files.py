@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...errors import SourceError
+from ....common.errors import SourceError
 from ..listing import list_files
 from ..places import IMAGE_SUFFIXES_TEXT, file_stamp, is_folder, open_place, reason_of
 from ..spelling import stem_of

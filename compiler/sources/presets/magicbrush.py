@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from PIL import Image
 from pydantic import Field
 
-from ...errors import SourceError
+from ....common.errors import SourceError
 from ...fitting import of_one_shape
 from ...images import decode_image
 from ..base import Columns, Value

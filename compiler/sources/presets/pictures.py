@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import RowError
+from ....common.errors import RowError
 from ...fitting import of_one_shape
 from ...formats import open_image
 from ...images import RGB, Size, load_values

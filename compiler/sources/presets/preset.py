@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from pydantic import Field
 
-from ...errors import RowError, SourceError
+from ....common.errors import RowError, SourceError
 from ..base import Columns, Row, Source, Value
 from ..cells import content_stamps, join_stamps
 from ..mapped import check_keys, map_batches

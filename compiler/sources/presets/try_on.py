@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from ...errors import SourceError
+from ....common.errors import SourceError
 from ..places import name_of
 from .files import read_layout_file
 from .preset import Preset

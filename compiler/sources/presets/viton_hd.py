@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import SourceError
+from ....common.errors import SourceError
 from ...images import Size, decode_image
 from ...mask_files import check_mask_size
 from ..base import Columns, Value

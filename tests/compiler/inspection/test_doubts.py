@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from onepic.common.report import Silent
 from onepic.compiler.findings import KINDS
 from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import Facts, gather_facts
@@ -19,7 +20,6 @@ from onepic.compiler.inspection.selection import draw_selection
 from onepic.compiler.inspection.sight import Sight
 from onepic.compiler.inspection.summary import to_json, to_lines
 from onepic.compiler.remarks import Remark
-from onepic.compiler.report import Silent
 from onepic.compiler.writer import Sample
 from tests.compiler.inspection.conftest import latents, sample
 

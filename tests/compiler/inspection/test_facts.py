@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onepic.compiler.errors import DatasetError
+from onepic.common.errors import DatasetError
 from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import Facts, Reason, Shape, gather_facts
 from onepic.compiler.inspection.selection import draw_selection

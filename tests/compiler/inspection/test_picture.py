@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from onepic.common.errors import DatasetError
 from onepic.compiler.dataset import open_dataset
 from onepic.compiler.decoder import load_vae
-from onepic.compiler.errors import DatasetError
 from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.picture import (
     canvas_beside_mask,

@@ -12,12 +12,12 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from onepic.compiler.errors import DatasetError
+from onepic.common.errors import DatasetError
+from onepic.common.network import StoreError
 from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.cli import app
 from onepic.compiler.inspection.facts import Facts, gather_facts
 from onepic.compiler.inspection.selection import draw_selection
-from onepic.compiler.network import StoreError
 from onepic.compiler.writer import Sample
 from tests.compiler.inspection.conftest import latents, reject, sample
 
@@ -202,7 +202,7 @@ class TestProblems:
         self, folder, published, hub, monkeypatch, tmp_path
     ):
         monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
-        monkeypatch.setattr("onepic.compiler.patience.time.sleep", lambda _: None)
+        monkeypatch.setattr("onepic.common.patience.time.sleep", lambda _: None)
         result = onepic_inspect("hf://datasets/someone/nothing")
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.count("\n") == 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onepic.compiler.errors import RowError
+from onepic.common.errors import RowError
 from onepic.compiler.operations import OPERATIONS, Picture, parse_operation
 
 

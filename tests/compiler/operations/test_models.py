@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onepic.compiler.errors import ModelError, RowError
+from onepic.common.errors import ModelError, RowError
 from onepic.compiler.operations import Picture, parse_operation
 from onepic.compiler.operations.depth import _to_grey, load_estimator
 from onepic.compiler.operations.detector import load_detector

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from onepic.compiler.errors import RowError
+from onepic.common.errors import RowError
 from onepic.compiler.operations import OPERATIONS, Picture, parse_operation
 
 WITHOUT_MODEL = ["blur", "downsample", "grayscale", "invert", "jpeg", "noise"]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from onepic.compiler.errors import RecipeError
+from onepic.common.errors import RecipeError
 from onepic.compiler.operations import (
     OPERATIONS,
     Picture,

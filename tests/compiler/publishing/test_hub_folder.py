@@ -10,15 +10,15 @@ from threading import Event
 
 import pytest
 
+from onepic.common.errors import HubError, HubRefusedError, OutputError, RunError
+from onepic.common.report import Silent
 from onepic.compiler import Scheduling, compile_dataset
 from onepic.compiler.card import CARD
 from onepic.compiler.delivery import open_delivery
-from onepic.compiler.errors import HubError, HubRefusedError, OutputError, RunError
 from onepic.compiler.files import DATASET
 from onepic.compiler.index import read_header
 from onepic.compiler.lock import locked
 from onepic.compiler.publishing import Destination, hub_folder, publish_dataset
-from onepic.compiler.report import Silent
 
 NAME = "someone/colours"
 URL = f"hf://datasets/{NAME}"

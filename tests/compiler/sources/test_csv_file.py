@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.findings import add_up
 from onepic.compiler.sources import Columns
 from onepic.compiler.sources.csv_file import csv_columns, read_csv

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from onepic.compiler.errors import RowError
+from onepic.common.errors import RowError
 from onepic.compiler.sources.embedded import embedded_bytes, is_embedded
 
 

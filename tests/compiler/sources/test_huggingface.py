@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.sources import Columns, HuggingFaceSource
 
 datasets = pytest.importorskip("datasets")

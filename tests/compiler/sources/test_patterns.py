@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.sources.patterns import expand
 
 TARS = re.compile(r".*\.tar")

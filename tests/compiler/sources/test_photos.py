@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.sources import Columns, PhotosSource
 from onepic.compiler.sources.photographs import PHOTOGRAPHS
 from onepic.compiler.sources.photos import crop_box

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.sources import Columns, DressCodeSource, Row
 
 CATEGORIES = {"upper_body": 4, "lower_body": 6, "dresses": 7}

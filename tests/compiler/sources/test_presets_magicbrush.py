@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.sources import Columns, MagicBrushSource, SequencesSource
 
 IMAGES = ("image", "edited", "edit_mask")

@@ -15,9 +15,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from typer.testing import CliRunner
 
+from onepic.common.errors import SourceError
 from onepic.compiler import open_dataset
 from onepic.compiler.cli import app
-from onepic.compiler.errors import SourceError
 from onepic.compiler.sources import Columns, Row, VitonHDSource
 from onepic.compiler.sources.presets.viton_hd import hidden_part
 

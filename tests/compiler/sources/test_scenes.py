@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 from pydantic import ValidationError
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.scenes.rows import IMAGES, TEXTS
 from onepic.compiler.sources import Columns, ScenesSource

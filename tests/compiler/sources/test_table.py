@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.findings import Count, Finding, attached
 from onepic.compiler.sources import Columns, TableSource
 from onepic.compiler.sources.mapped import public_keys

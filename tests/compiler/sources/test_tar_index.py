@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.sources.tar_index import index_tar
 
 #: A member's content, or what kind of link it is and where it leads.

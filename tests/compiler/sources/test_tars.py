@@ -9,7 +9,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from onepic.compiler.errors import SourceError
+from onepic.common.errors import SourceError
 from onepic.compiler.findings import Finding, attached
 from onepic.compiler.sources import Columns, WebDatasetSource
 

@@ -9,9 +9,9 @@ import fsspec
 import pytest
 from fsspec.registry import known_implementations
 
-from onepic.compiler.errors import DatasetError
+from onepic.common.errors import DatasetError
+from onepic.common.network import StoreError, check_protocol
 from onepic.compiler.index import FileRecord
-from onepic.compiler.network import StoreError, check_protocol
 from onepic.compiler.stores.fetch import download
 
 URL = "memory://fetch/file"

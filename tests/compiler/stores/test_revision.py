@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from onepic.compiler.errors import DatasetError
+from onepic.common.errors import DatasetError
+from onepic.common.network import StoreError
 from onepic.compiler.files import DATASET
 from onepic.compiler.index import read_header
-from onepic.compiler.network import StoreError
 from onepic.compiler.stores.cache import CacheSettings
 from onepic.compiler.stores.revision import commit_of, dataset_on_hub, pin, without_commit
 from onepic.compiler.stores.store import open_store

@@ -12,7 +12,7 @@ pytest.importorskip("s3fs", reason="s3fs is not installed")
 
 from s3 import BUCKET, served
 
-from onepic.compiler.errors import DamagedFileError
+from onepic.common.errors import DamagedFileError
 from onepic.compiler.stores.fetch import list_sizes, read_part
 
 URL = f"s3://{BUCKET}/data"

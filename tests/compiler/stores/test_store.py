@@ -19,10 +19,10 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from onepic.compiler.errors import DamagedFileError, DatasetError
+from onepic.common.errors import DamagedFileError, DatasetError
+from onepic.common.network import StoreError
 from onepic.compiler.files import DATASET, NULL_PROMPT
 from onepic.compiler.index import FileRecord, read_header
-from onepic.compiler.network import StoreError
 from onepic.compiler.stores.cache import CacheSettings
 from onepic.compiler.stores.local import LocalStore
 from onepic.compiler.stores.parts import Part

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from onepic.compiler.errors import RecipeError, SettingsError
+from onepic.common.errors import RecipeError, SettingsError
+from onepic.common.yaml_file import Override
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.recipe_file import RECIPE, read_recipe
-from onepic.compiler.yaml_file import Override
 from onepic.trainer.settings import SETTINGS, read_settings
 
 LINES = """\

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
-from onepic.compiler.errors import SettingsError
-from onepic.compiler.strict import Strict
-from onepic.compiler.yaml_file import Document, Kind, Override, read_document
+from onepic.common.errors import SettingsError
+from onepic.common.strict import Strict
+from onepic.common.yaml_file import Document, Kind, Override, read_document
 
 KIND = Kind("settings of a garden", "plants, water and rows", "water.litres=2", SettingsError)
 GARDEN = """\

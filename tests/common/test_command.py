@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import typer
 
-from onepic.compiler.command import ending, fail
-from onepic.compiler.errors import RecipeError, RunError
+from onepic.common.command import ending, fail
+from onepic.common.errors import RecipeError, RunError
 
 TOKEN = "hf_abcdefghijklmnopqrstuvwx"
 

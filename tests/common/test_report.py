@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from onepic.compiler import report
-from onepic.compiler.report import Bar, Lines, Report, Silent, open_report
+from onepic.common import report
+from onepic.common.report import Bar, Lines, Report, Silent, open_report
 
 
 def go_through(told: Report) -> None:

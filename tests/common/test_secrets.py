@@ -5,8 +5,8 @@ from __future__ import annotations
 import huggingface_hub
 import pytest
 
-from onepic.compiler.errors import OnepicError, RowError
-from onepic.compiler.secrets import (
+from onepic.common.errors import OnepicError, RowError
+from onepic.common.secrets import (
     marked_place,
     public_data,
     public_place,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, TypeVar
 
-from ..errors import HubError, HubRefusedError, OnepicError
-from ..patience import patiently
-from ..secrets import without_secrets
+from .errors import HubError, HubRefusedError, OnepicError
+from .patience import patiently
+from .secrets import without_secrets
 
 Kind = Literal["dataset", "model"]
 T = TypeVar("T")

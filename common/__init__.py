@@ -1,0 +1,8 @@
+"""What every part of onepic needs, and what knows of none of them.
+
+- `errors`: what can go wrong, by what its user does about it; `secrets`: tokens stay out of it.
+- `command`, `report`: how a command ends, and what it tells while it works.
+- `yaml_file`, `yaml_traps`, `strict`, `named`: checked data from YAML; errors name the line.
+- `network`, `patience`, `hub`: what lies elsewhere, asked again while it does not answer.
+- `memory`: freed memory that is kept.
+"""
