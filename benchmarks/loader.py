@@ -100,8 +100,7 @@ def write_onepic(folder: Path, samples: int) -> None:
     from safetensors.numpy import save_file
 
     from onepic.compiler.embeddings import Embeddings
-    from onepic.compiler.files import DATASET, NULL_PROMPT, to_json
-    from onepic.compiler.fingerprint import FORMAT_VERSION
+    from onepic.compiler.files import DATASET, FORMAT_VERSION, NULL_PROMPT, to_json
     from onepic.compiler.info import count
     from onepic.compiler.lock import locked
     from onepic.compiler.writer import Sample, ShardWriter

@@ -26,7 +26,7 @@ from safetensors.numpy import load
 from ..common.errors import DatasetError
 from ..common.network import StoreError
 from ..common.report import Report, Silent
-from .files import DATASET, SHARD_FILES, shard_name
+from .files import DATASET, FORMAT_VERSION, SHARD_FILES, shard_name
 from .index import ShardHeader, read_header, read_index
 from .seal import checksums_of
 from .stores.cache import CacheSettings
@@ -181,8 +181,6 @@ def read_known_info(folder: Path, name: str) -> dict[str, Any]:
     Raises:
         DatasetError: when there is none, or it is of a newer format.
     """
-    from .fingerprint import FORMAT_VERSION
-
     info = read_info(folder)
     if info is None:
         raise DatasetError(f"{name}: no {DATASET} there; expected a dataset made by onepic-compile")

@@ -6,9 +6,12 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+#: Raised when the files of a dataset change their meaning; not every recipe's have the latest.
+FORMAT_VERSION = 2
 STATE = ".compile"
 DATASET = "dataset.json"
 NULL_PROMPT = "null_prompt.safetensors"
@@ -68,3 +71,9 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(data: Mapping[str, Any]) -> str:
+    """The SHA-256 of the canonical JSON of data, in hex, such as a dataset's fingerprint."""
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

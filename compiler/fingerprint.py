@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.secrets import public_data, public_recipe
-from .files import STATE, sha256, to_json, write_whole
+from .files import FORMAT_VERSION, STATE, sha256, to_json, write_whole
 from .layout import Layout
 from .mask_choice import READING
 from .model import Model
@@ -18,8 +17,6 @@ from .operations import Operation
 from .recipe import Recipe
 from .sizes import BATCH_PIXELS
 
-#: Raised when the files of a dataset change their meaning; see `format_version`.
-FORMAT_VERSION = 2
 #: Keys of a recipe that change which rows are compiled, or where to, but no sample.
 _WITHOUT_EFFECT = ("task", "limit", "max_rejected", "model", "revision", "operations", "panel_size")
 #: Keys that recipes did not always have, by their paths, and their defaults: a key at its default
@@ -135,12 +132,6 @@ def _operation_models(
             public_data(reference),
             {str(path.relative_to(folder)): checksums.of(path) for path in files},
         )
-
-
-def digest(parts: Mapping[str, Any]) -> str:
-    """The fingerprint: the SHA-256 of the parts' canonical JSON, in hex."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

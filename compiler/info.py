@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ..common.secrets import public_data, public_recipe
-from .fingerprint import digest, format_version
+from .files import digest
+from .fingerprint import format_version
 from .index import ShardHeader
 from .layout import Layout
 from .model import Model

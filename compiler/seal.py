@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import CANVASES, NULL_PROMPT, REJECTED, sha256, shard_name, to_json
-from .fingerprint import digest
+from .files import CANVASES, NULL_PROMPT, REJECTED, digest, sha256, shard_name, to_json
 
 #: The keys of the files' checksums, and of that of dataset.json: two, so that damage to the name of
 #: one does not make the dataset look like one from before there were checksums.

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from onepic.common.errors import DatasetError
 from onepic.compiler.dataset import Dataset, open_dataset
-from onepic.compiler.fingerprint import FORMAT_VERSION
+from onepic.compiler.files import FORMAT_VERSION
 
 
 def flip_byte(path: Path, place: int = -1) -> None:

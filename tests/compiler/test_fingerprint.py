@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from onepic.compiler.compile import make_layout
-from onepic.compiler.files import to_json
+from onepic.compiler.files import digest, to_json
 from onepic.compiler.fingerprint import (
     Checksums,
     differences,
-    digest,
     fingerprint_parts,
 )
 from onepic.compiler.mask_choice import READING

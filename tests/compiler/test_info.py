@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onepic.compiler.compile import make_layout
-from onepic.compiler.files import to_json
-from onepic.compiler.fingerprint import FORMAT_VERSION, digest
+from onepic.compiler.files import FORMAT_VERSION, digest, to_json
 from onepic.compiler.index import FileRecord, Rejection, ShardHeader
 from onepic.compiler.info import count, describe
 from onepic.compiler.model import open_model
