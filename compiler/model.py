@@ -110,7 +110,7 @@ def check_is_sdxl(name: str, folder: Path) -> None:
     if not (unet.is_file() and vae.is_file()):
         return
     takes, gives = _read_json(unet).get("in_channels"), _read_json(vae).get("latent_channels")
-    if takes is not None and gives is not None and takes != gives:
+    if isinstance(takes, int) and isinstance(gives, int) and takes > gives:
         raise ModelError(
             f"model {name}: its U-Net takes {takes} channels and its VAE gives {gives}, as those "
             "of in-painting models do; expected a text-to-image model"

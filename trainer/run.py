@@ -265,4 +265,5 @@ def _validation(inputs: Inputs, settings: Settings, accelerator: Accelerator) ->
             lenders(inputs.validation, inputs.held_out, inputs.division.sets),
         )
     )
-    return Validation(own, others, inputs.held_out, labels(inputs.validation), accelerator)
+    names, are_own = labels(inputs.validation), inputs.validation != inputs.datasets
+    return Validation(own, others, inputs.held_out, names, accelerator, are_own)

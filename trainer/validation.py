@@ -52,7 +52,7 @@ class Validation:
     The n-th of a dataset's N samples has the timestep in the middle of the n-th of N equal parts of
     the schedule, so that even a few samples cover it evenly, and noise of its own. `others` gives
     the samples whose contexts are lent, in as many batches: see `lenders`. `names` are what the
-    datasets are called.
+    datasets are called, and `are_own` says that they are not the ones that are trained on.
     """
 
     def __init__(
@@ -62,8 +62,9 @@ class Validation:
         parts: Sequence[Numbers],
         names: Sequence[str],
         accelerator: Accelerator,
+        are_own: bool = False,
     ) -> None:
-        self._loader, self._others = loader, others
+        self._loader, self._others, self._are_own = loader, others, are_own
         self._parts, self._names, self._accelerator = parts, names, accelerator
         self._offsets = np.cumsum([0, *map(len, parts)])
         self._kept: list[tuple[Batch, Batch]] = []
@@ -117,7 +118,7 @@ class Validation:
 
     def _named(self, dataset: int, samples: Numbers) -> list[tuple[str, str]]:
         names = self._loader.names(dataset, samples)
-        return list(zip(names, self._loader.labels(dataset, samples, True), strict=True))
+        return list(zip(names, self._loader.labels(dataset, samples, self._are_own), strict=True))
 
 
 def lenders(

@@ -389,7 +389,8 @@ def test_a_compile_counts_odd_pictures_and_rejects_damaged_ones(
     assert "JPEG image of 64x48 px is truncated or damaged" in rejected["reason"]
     info = json.loads((bare_project.output / "dataset.json").read_text())
     found = {item["kind"]: (item["count"], item["examples"]) for item in info["findings"]}
-    assert found == {"few-levels": (2, ["0", "1"]), "cut-differently": (1, ["2"])}
+    dark = (2, ["0", "1"])
+    assert found == {"few-levels": dark, "flat-panel": dark, "cut-differently": (1, ["2"])}
 
 
 def test_rows_without_a_text_and_what_was_passed_over_are_in_the_summary(bare_project):

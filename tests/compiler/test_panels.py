@@ -355,7 +355,8 @@ def test_a_range_of_a_panel_is_that_of_its_column(picture: Any) -> None:
     (dark,) = prepared(panels | {"depth": {"from": "depth"}}, row)
     assert dark.panels["depth"].max() == 19
     assert [(found.kind, found.about) for found in dark.findings] == [
-        ("few-levels", "column 'depth': fewer than 32 of 256 levels")
+        ("few-levels", "column 'depth': fewer than 32 of 256 levels"),
+        ("flat-panel", "panel 'depth': fewer than 32 of 256 levels"),
     ]
 
 

@@ -91,7 +91,9 @@ def test_a_mask_of_another_size_is_rejected(pictures: Project, onepic_compile: C
     (pictures.root / "pairs" / "mask").mkdir()
     for number in range(12):
         size = (20, 20) if number == 7 else (64, 48)
-        Image.new("L", size, 255).save(pictures.root / "pairs" / "mask" / f"{number:03d}.png")
+        mask = Image.new("L", size)
+        mask.paste(255, (0, 0, 12, 12))
+        mask.save(pictures.root / "pairs" / "mask" / f"{number:03d}.png")
     pictures.write_recipe(
         source={"kind": "folder", "path": "pairs"},
         target={"panel": "colour", "mask": "mask"},

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 if TYPE_CHECKING:
     from tests.conftest import Project
     from tests.end_to_end.conftest import Command
@@ -27,7 +25,8 @@ def test_an_edited_image_makes_its_shard_anew_and_is_named(
 ) -> None:
     pictures.compile()
     before = pictures.files()
-    Image.new("RGB", (64, 48), "red").save(pictures.root / "pictures" / "005.png")
+    pictures.draw(99)
+    (pictures.root / "pictures/099.png").replace(pictures.root / "pictures/005.png")
     result = onepic_compile(*RUN)
     assert result.code == 0, result.errors
     assert "shard 00002 is made again: 005.png changed (image)" in result.errors

@@ -80,7 +80,7 @@ def write_dataset(
     _write_rejected(folder / "rejected.parquet", left_out)
     model = {"name": "miniature", "revision": None, "factor": 8}
     known = {
-        "format_version": 1,
+        "format_version": 2,
         "complete": True,
         "task": "colorization",
         "canvas_size": [128, 64],
