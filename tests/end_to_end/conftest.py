@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hub import TOKEN, Hub
 from PIL import Image
+from typer.testing import CliRunner
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -54,6 +58,19 @@ class Command:
         process = self.start(*arguments, **options)
         output, errors = process.communicate(timeout=300)
         return Result(process.returncode, output, errors)
+
+    def here(self, *arguments: object) -> Result:
+        """Run it in this process: quicker, for what does not depend on one of its own."""
+        app = import_module(f"onepic.{self.package}.cli").app
+        on_sigterm = signal.getsignal(signal.SIGTERM)
+        try:
+            with contextlib.chdir(self.folder):
+                result = CliRunner().invoke(app, [*map(str, arguments)], env={"NO_COLOR": "1"})
+        finally:
+            signal.signal(signal.SIGTERM, on_sigterm)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Result(result.exit_code, result.stdout, result.stderr)
 
 
 @pytest.fixture

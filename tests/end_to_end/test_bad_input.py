@@ -50,7 +50,7 @@ def test_a_bad_picture_is_rejected_by_name_and_the_others_are_compiled(
     pictures: Project, onepic_compile: Command, damage: Any, stage: str, words: str
 ) -> None:
     damage(pictures.root / "pictures" / "005.png")
-    result = onepic_compile(*RUN, "--set", "max_rejected=0.2")
+    result = onepic_compile.here(*RUN, "--set", "max_rejected=0.2")
     assert result.code == 0, result.errors
     assert "11 samples" in result.output
     assert "rejected: 1 rows, see data/rejected.parquet" in result.output
@@ -78,7 +78,7 @@ def test_an_empty_caption_is_rejected_with_the_way_to_a_default(
         caption = "" if number == 4 else "a picture"
         (pictures.root / "pictures" / f"{number:03d}.txt").write_text(caption)
     pictures.write_recipe(prompt="{caption}", max_rejected=0.5)
-    assert onepic_compile(*RUN).code == 0
+    assert onepic_compile.here(*RUN).code == 0
     stage, reason = rejections(pictures)["004.png"]
     assert stage == "prompt"
     assert "{caption|...}" in reason
@@ -99,7 +99,7 @@ def test_a_mask_of_another_size_is_rejected(pictures: Project, onepic_compile: C
         target={"panel": "colour", "mask": "mask"},
         max_rejected=0.5,
     )
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 0, result.errors
     stage, reason = rejections(pictures)["007"]
     assert stage == "mask"
@@ -112,7 +112,7 @@ def test_a_missing_column_is_named_with_those_that_exist(
 ) -> None:
     (pictures.root / "table.csv").write_text("picture,text\npictures/000.png,hello\n")
     pictures.write_recipe(source={"kind": "table", "path": "table.csv"})
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 2
     assert "table.csv" in result.errors
     assert "'image'" in result.errors
@@ -122,7 +122,7 @@ def test_a_missing_column_is_named_with_those_that_exist(
 def test_a_zero_byte_parquet_is_named(pictures: Project, onepic_compile: Command) -> None:
     (pictures.root / "table.parquet").touch()
     pictures.write_recipe(source={"kind": "table", "path": "table.parquet"})
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 2
     assert "table.parquet" in result.errors
     assert "Traceback" not in result.errors
@@ -130,7 +130,7 @@ def test_a_zero_byte_parquet_is_named(pictures: Project, onepic_compile: Command
 
 def test_a_folder_without_images_is_named(pictures: Project, onepic_compile: Command) -> None:
     (pictures.root / "empty").mkdir()
-    result = onepic_compile(*RUN, "--source", "empty")
+    result = onepic_compile.here(*RUN, "--source", "empty")
     assert result.code == 2
     assert str(pictures.root / "empty") in result.errors
     assert not (pictures.output / "dataset.json").exists()
@@ -142,13 +142,13 @@ def test_a_misspelt_key_names_its_line_and_the_closest_key(
     recipe = pictures.root / "recipe.yaml"
     recipe.write_text(recipe.read_text().replace("prompt:", "promt:"))
     line = 1 + [row.partition(":")[0] for row in recipe.read_text().splitlines()].index("promt")
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 2
     assert f"recipe.yaml:{line}: promt: unknown key; did you mean 'prompt'?" in result.errors
 
 
 def test_a_target_outside_the_layout_is_named(pictures: Project, onepic_compile: Command) -> None:
-    result = onepic_compile(*RUN, "--set", "target=color")
+    result = onepic_compile.here(*RUN, "--set", "target=color")
     assert result.code == 2
     assert "panel 'color' is not in the layout" in result.errors
     assert "did you mean 'colour'?" in result.errors
@@ -158,7 +158,7 @@ def test_a_model_without_a_vae_is_named(pictures: Project, onepic_compile: Comma
     model = pictures.root / "model"
     shutil.copytree(miniature.path(), model)
     shutil.rmtree(model / "vae")
-    result = onepic_compile(*RUN, "--model", "model")
+    result = onepic_compile.here(*RUN, "--model", "model")
     assert result.code == 2
     assert "model model" in result.errors
     assert "vae/config.json" in result.errors
@@ -171,7 +171,7 @@ def test_weights_that_do_not_fit_their_config_are_named(
     shutil.copytree(miniature.path(), model)
     config = model / "vae" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"latent_channels": 16}))
-    result = onepic_compile(*RUN, "--model", "model")
+    result = onepic_compile.here(*RUN, "--model", "model")
     assert result.code == 2
     assert "vae cannot be loaded" in result.errors
     assert "Traceback" not in result.errors
@@ -180,14 +180,14 @@ def test_weights_that_do_not_fit_their_config_are_named(
 def test_a_panel_size_that_the_vae_cannot_encode_proposes_the_nearest(
     pictures: Project, onepic_compile: Command
 ) -> None:
-    result = onepic_compile(*RUN, "--panel-size", "100x60")
+    result = onepic_compile.here(*RUN, "--panel-size", "100x60")
     assert result.code == 2
     assert "the nearest that is: 96 x 64" in result.errors
 
 
 def test_an_output_that_is_a_file_is_refused(pictures: Project, onepic_compile: Command) -> None:
     pictures.output.write_text("something else")
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 2
     assert "data: cannot write there" in result.errors
     assert pictures.output.read_text() == "something else"

@@ -27,7 +27,7 @@ def test_an_edited_image_makes_its_shard_anew_and_is_named(
     before = pictures.files()
     pictures.draw(99)
     (pictures.root / "pictures/099.png").replace(pictures.root / "pictures/005.png")
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 0, result.errors
     assert "shard 00002 is made again: 005.png changed (image)" in result.errors
     assert "made 1 of 6 shards" in result.output
@@ -41,7 +41,7 @@ def test_another_recipe_is_refused_with_what_changed_and_nothing_is_lost(
 ) -> None:
     pictures.compile()
     before = pictures.files()
-    result = onepic_compile(*RUN, "--set", "fit=contain")
+    result = onepic_compile.here(*RUN, "--set", "fit=contain")
     assert result.code == 2
     assert "recipe.fit: 'cover' is now 'contain'" in result.errors
     assert "give another --output" in result.errors
@@ -53,15 +53,15 @@ def test_verify_finds_damage_and_its_advice_restores_the_bytes(
 ) -> None:
     pictures.compile()
     before = pictures.files()
-    assert onepic_compile("--verify", "data").code == 0
+    assert onepic_compile.here("--verify", "data").code == 0
     tar = pictures.output / "shards" / "00003.tar"
     data = bytearray(tar.read_bytes())
     data[5000] ^= 1
     tar.write_bytes(data)
-    result = onepic_compile("--verify", "data")
+    result = onepic_compile.here("--verify", "data")
     assert result.code == 1
     assert "shards/00003.tar has another SHA-256 than its index says" in result.errors
     assert "rm data/shards/00003.parquet" in result.errors
     (pictures.output / "shards" / "00003.parquet").unlink()
-    assert onepic_compile(*RUN).code == 0
+    assert onepic_compile.here(*RUN).code == 0
     assert pictures.files() == before

@@ -218,7 +218,7 @@ def test_a_remote_dataset_trains_like_a_local_one(onepic_train: Command, tmp_pat
 def test_a_wrong_call_is_told_before_anything_is_done(
     onepic_train: Command, arguments: list[str], message: str
 ) -> None:
-    result = onepic_train(*arguments, "--output", "run")
+    result = onepic_train.here(*arguments, "--output", "run")
     assert result.code == 2
     assert message in result.errors
     assert "Traceback" not in result.errors
@@ -227,7 +227,7 @@ def test_a_wrong_call_is_told_before_anything_is_done(
 
 def test_settings_in_a_file_are_checked_with_their_line(onepic_train: Command) -> None:
     (onepic_train.folder / "train.yaml").write_text("steps: 5\nadapter:\n  rnk: 3\n")
-    result = onepic_train("data", "--config", "train.yaml")
+    result = onepic_train.here("data", "--config", "train.yaml")
     assert result.code == 2
     assert "train.yaml:3: adapter.rnk: unknown key; did you mean 'rank'?" in result.errors
 
