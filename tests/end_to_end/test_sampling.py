@@ -332,10 +332,10 @@ def test_wrong_calls_are_told_before_the_libraries_are_loaded(
 
 
 def test_a_wrong_call_leaves_with_its_exit_code_and_no_traceback(sampling: Command) -> None:
-    result = sampling(*INPUT, "--output", "a.jpg")
+    result = sampling.here(*INPUT, "--output", "a.jpg")
     assert (result.code, result.output) == (2, "")
     assert result.errors == ("onepic-sample: --output a.jpg: expected a file that ends with .png\n")
-    assert "Traceback" in sampling(*INPUT, "--output", "a.jpg", "--debug").errors
+    assert "Traceback" in sampling.here(*INPUT, "--output", "a.jpg", "--debug").errors
 
 
 @pytest.mark.parametrize("output", ["grey.png/out/a.png", "grey.png/a.png"])

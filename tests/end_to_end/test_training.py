@@ -127,21 +127,21 @@ def test_two_processes_train_on_the_batches_of_one(onepic_train: Command) -> Non
 
 
 def test_a_longer_run_goes_on_from_a_finished_one(onepic_train: Command) -> None:
-    assert onepic_train(*RUN, *SMALL, "--steps", "4").code == 0
-    result = onepic_train(*RUN, *SMALL, "--steps", "8", "--resume")
+    assert onepic_train.here(*RUN, *SMALL, "--steps", "4").code == 0
+    result = onepic_train.here(*RUN, *SMALL, "--steps", "8", "--resume")
     assert result.code == 0, result.errors
-    whole = onepic_train("data", "--output", "whole", *SMALL, "--steps", "8")
+    whole = onepic_train.here("data", "--output", "whole", *SMALL, "--steps", "8")
     assert whole.code == 0, whole.errors
     assert weights(onepic_train.folder / "run") == weights(onepic_train.folder / "whole")
 
 
 def test_what_is_there_is_never_overwritten(onepic_train: Command) -> None:
-    assert onepic_train(*RUN, *SMALL, "--steps", "2").code == 0
+    assert onepic_train.here(*RUN, *SMALL, "--steps", "2").code == 0
     before = weights(onepic_train.folder / "run")
-    again = onepic_train(*RUN, *SMALL, "--steps", "3")
+    again = onepic_train.here(*RUN, *SMALL, "--steps", "3")
     assert again.code == 2
     assert "run holds a run at step-0000002; go on with it by --resume" in again.errors
-    other = onepic_train(*RUN, *SMALL, "--steps", "3", "--resume", "--learning-rate", "1e-4")
+    other = onepic_train.here(*RUN, *SMALL, "--steps", "3", "--resume", "--learning-rate", "1e-4")
     assert other.code == 2
     assert "learning_rate was 0.001 and is 0.0001" in other.errors
     assert weights(onepic_train.folder / "run") == before
@@ -233,6 +233,6 @@ def test_settings_in_a_file_are_checked_with_their_line(onepic_train: Command) -
 
 
 def test_a_dataset_that_is_missing_is_named(onepic_train: Command) -> None:
-    result = onepic_train("nothing", "--output", "run")
+    result = onepic_train.here("nothing", "--output", "run")
     assert result.code == 1
     assert "nothing: no dataset.json there" in result.errors
