@@ -27,7 +27,8 @@ lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	mkdir -p $(VENV)/typing/onepic
-	for part in common compiler miniature recipes sampler trainer; do \
+	for part in backbones canvas common compiler dataset miniature recipes sampler tables \
+		trainer; do \
 		ln -sfn $(CURDIR)/$$part $(VENV)/typing/onepic/$$part; done
 	cd $(VENV)/typing && MYPYPATH=. ../bin/mypy --config-file $(CURDIR)/pyproject.toml
 

@@ -29,18 +29,18 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from onepic.backbones.model import open_model
+from onepic.canvas.layout import Layout
+from onepic.canvas.looks import look_at_pairs, look_at_panels
+from onepic.canvas.panels import prepare_rows
+from onepic.canvas.sizes import batch_size
 from onepic.common.errors import RowError
 from onepic.common.memory import keep_freed_memory
 from onepic.compiler import open_dataset
 from onepic.compiler.compile import make_layout
-from onepic.compiler.encoder import Encoder
-from onepic.compiler.layout import Layout
-from onepic.compiler.looks import look_at_pairs, look_at_panels
-from onepic.compiler.model import open_model
-from onepic.compiler.panels import prepare_rows
+from onepic.compiler.engines.encoder import Encoder
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.shard import CHUNK
-from onepic.compiler.sizes import batch_size
 
 
 def make_recipe(model: str, side: int, crops: int) -> Recipe:

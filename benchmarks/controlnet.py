@@ -43,8 +43,8 @@ from learning import (
 )
 from torch import Tensor
 
-from onepic.compiler.decoder import decode_box, load_vae
-from onepic.compiler.layout import Box
+from onepic.backbones.decoder import decode_box, load_vae
+from onepic.canvas.layout import Box
 from onepic.sampler.cached import fill_batch, load_scheduler
 from onepic.trainer import CanvasLoader, Settings, open_canvases, train
 from onepic.trainer.base import Base, open_base

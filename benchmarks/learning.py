@@ -29,14 +29,14 @@ from PIL import Image
 from quality import Pixels
 from torch import Tensor
 
+from onepic.backbones.decoder import load_vae
+from onepic.canvas.layout import Box, Layout
+from onepic.canvas.panels import PreparedRow, prepare_rows
+from onepic.canvas.row import Columns
 from onepic.common.yaml_file import Override
 from onepic.compiler import Scheduling, compile_dataset, read_recipe
-from onepic.compiler.decoder import load_vae
-from onepic.compiler.layout import Box, Layout
-from onepic.compiler.panels import PreparedRow, prepare_rows
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.recipe_file import RECIPE
-from onepic.compiler.sources import Columns
 from onepic.sampler.cached import decode_canvases, fill_batch, load_scheduler
 from onepic.trainer import CanvasLoader, Settings, open_canvases, train
 from onepic.trainer.base import Base, open_base

@@ -99,11 +99,12 @@ def write_onepic(folder: Path, samples: int) -> None:
     """A compiled dataset, without encoding anything."""
     from safetensors.numpy import save_file
 
-    from onepic.compiler.embeddings import Embeddings
-    from onepic.compiler.files import DATASET, FORMAT_VERSION, NULL_PROMPT, to_json
-    from onepic.compiler.info import count
-    from onepic.compiler.lock import locked
-    from onepic.compiler.writer import Sample, ShardWriter
+    from onepic.backbones.embeddings import Embeddings
+    from onepic.common.files import to_json
+    from onepic.common.lock import locked
+    from onepic.dataset.info import count
+    from onepic.dataset.names import DATASET, FORMAT_VERSION, NULL_PROMPT
+    from onepic.dataset.writer import Sample, ShardWriter
 
     def embeddings(rows: int) -> dict[str, NDArray[np.float16]]:
         return {

@@ -61,8 +61,8 @@ def write_table(path: Path, names: list[str]) -> None:
 
 def plan(table: Path) -> None:
     """Plan one table and print the figures; runs in a process of its own."""
+    from onepic.backbones.model import open_model
     from onepic.compiler.compile import make_layout
-    from onepic.compiler.model import open_model
     from onepic.compiler.plan import Plan, outdated_shards
     from onepic.compiler.recipe import Recipe
 

@@ -34,8 +34,8 @@ from torch import Tensor
 from train_step import SDXL, synchronize
 
 from onepic import miniature
-from onepic.compiler.decoder import decode_box
-from onepic.compiler.layout import Box
+from onepic.backbones.decoder import decode_box
+from onepic.canvas.layout import Box
 from onepic.sampler import OnePicPipeline, Task, open_task
 from onepic.sampler.canvas import Canvas, make_canvas
 from onepic.sampler.decode import upcast

@@ -29,23 +29,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..common.errors import OnepicError
+    from ..dataset.dataset import Dataset, DatasetSample, open_dataset
+    from ..dataset.stores.cache import CacheSettings
     from .compile import Summary, compile_dataset
-    from .dataset import Dataset, DatasetSample, open_dataset
-    from .engine import Scheduling
+    from .engines.engine import Scheduling
     from .recipe import Recipe
     from .recipe_file import read_recipe
-    from .stores.cache import CacheSettings
 
 _HOMES = {
-    "CacheSettings": "stores.cache",
-    "Dataset": "dataset",
-    "DatasetSample": "dataset",
+    "CacheSettings": ".dataset.stores.cache",
+    "Dataset": ".dataset.dataset",
+    "DatasetSample": ".dataset.dataset",
     "OnepicError": ".common.errors",
     "Recipe": "recipe",
-    "Scheduling": "engine",
+    "Scheduling": "engines.engine",
     "Summary": "compile",
     "compile_dataset": "compile",
-    "open_dataset": "dataset",
+    "open_dataset": ".dataset.dataset",
     "read_recipe": "recipe_file",
 }
 

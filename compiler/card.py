@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from .files import CANVASES, REJECTED
-from .findings import from_data
-from .remarks import Remark, count_of, remarks_of
+from ..canvas.description import describe_task
+from ..canvas.findings import from_data
+from ..dataset.names import CANVASES, REJECTED
+from ..dataset.remarks import Remark, count_of, remarks_of
 
 CARD = "README.md"
 _MARK = "\n<!-- Written by onepic. SHA-256 of the text above: {} -->\n"
@@ -65,33 +66,6 @@ def is_as_written(card: str) -> bool:
     """Whether a card is as `render_card` made it, and nobody has edited it since."""
     text, mark, _ = card.rpartition(_MARK.partition("{")[0])
     return bool(mark) and card == text + _MARK.format(_checksum(text))
-
-
-def describe_task(recipe: Mapping[str, Any], panel_size: list[int]) -> str:
-    """The canvas as a Markdown table with its targets in bold, and what each panel is made from."""
-    targets = set(recipe["target"]["panels"])
-    rows = [
-        " | ".join(f"**{panel}**" if panel in targets else panel for panel in row)
-        for row in recipe["layout"]
-    ]
-    width = len(recipe["layout"][0])
-    return "\n".join(
-        [
-            "The canvas, with its target in bold; a panel has "
-            f"{' x '.join(map(str, panel_size))} px:",
-            "",
-            f"| {rows[0]} |",
-            f"|{'---|' * width}",
-            *(f"| {row} |" for row in rows[1:]),
-            "",
-            *(f"- `{panel}`: {_describe_panel(how)}" for panel, how in recipe["panels"].items()),
-        ]
-    )
-
-
-def _describe_panel(panel: Mapping[str, Any]) -> str:
-    steps = [step if isinstance(step, str) else next(iter(step)) for step in panel["apply"]]
-    return f"`{panel['from']}`" + (f", then {', '.join(steps)}" if steps else "")
 
 
 def _front(info: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,22 +9,22 @@ from typing import Annotated
 
 import typer
 
+from ..canvas.sizes import parse_size
 from ..common.command import end_on_sigterm, ending, fail
 from ..common.errors import OutputError, RecipeError, RunError
 from ..common.hub import make_repository
 from ..common.report import open_report
 from ..common.yaml_file import Override
+from ..dataset.dataset import open_dataset
+from ..dataset.names import CANVASES, REJECTED
+from ..dataset.remarks import doubts_in, remark_lines, remarks_of
 from .compile import Summary, compile_dataset
-from .dataset import open_dataset
-from .engine import Scheduling
-from .files import CANVASES, REJECTED
+from .delivery.hub_folder import parse_address
+from .engines.engine import Scheduling
 from .publishing import Destination, publish_dataset
-from .publishing.hub_folder import parse_address
 from .publishing.summary import summarise
 from .recipe import Recipe, recipe_schema
 from .recipe_file import RECIPE, read_recipe
-from .remarks import doubts_in, remark_lines, remarks_of
-from .sizes import parse_size
 from .sources import infer_source
 
 COMMAND = "onepic-compile"

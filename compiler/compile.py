@@ -12,29 +12,30 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..backbones.model import Model, open_model
+from ..canvas.findings import Counts, attached, from_data
+from ..canvas.layout import Layout
+from ..canvas.sizes import auto_panel_size, check_panel_size
 from ..common.errors import OutputError, RecipeError, RunError
+from ..common.files import to_json, write_whole
+from ..common.lock import locked
 from ..common.report import Report, Silent
-from .dataset import read_info
-from .delivery import Delivery, open_delivery, work_folder
-from .duplicates import mark_duplicates
-from .engine import EncoderSettings, Scheduling, open_engine, run_each
-from .files import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, shard_path, to_json, write_whole
-from .findings import Counts, attached, from_data
+from ..dataset.index import Rejection, read_header
+from ..dataset.info import read_info
+from ..dataset.names import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, shard_path
+from ..dataset.null_prompt import write_null_prompt
+from ..dataset.seal import checksums_of
+from ..tables.mapped import public_keys
+from .delivery.delivery import Delivery, open_delivery, work_folder
+from .engines.engine import EncoderSettings, Scheduling, open_engine, run_each
 from .fingerprint import Checksums, differences, fingerprint_parts
 from .finish import finish_dataset
-from .hashes import hash_rows
-from .index import Rejection, read_header
 from .info import describe, library_versions
-from .layout import Layout
-from .lock import locked
-from .model import Model, open_model
-from .null_prompt import write_null_prompt
 from .plan import DAMAGED, Outdated, Plan, outdated_shards, surplus_shards
 from .recipe import PanelSize, Recipe
-from .seal import checksums_of
+from .selection.duplicates import mark_duplicates
+from .selection.hashes import hash_rows
 from .shard import Progress
-from .sizes import auto_panel_size, check_panel_size
-from .sources.mapped import public_keys
 
 #: Shards above which a plan suggests larger ones: stores and file systems like fewer files.
 MANY_SHARDS = 10_000

@@ -8,14 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..backbones.model import Model
+from ..canvas.layout import Layout
+from ..canvas.masks.choice import READING
+from ..canvas.operations import Operation
+from ..canvas.sizes import BATCH_PIXELS
+from ..common.files import sha256, to_json, write_whole
 from ..common.secrets import public_data, public_recipe
-from .files import FORMAT_VERSION, STATE, sha256, to_json, write_whole
-from .layout import Layout
-from .mask_choice import READING
-from .model import Model
-from .operations import Operation
+from ..dataset.names import FORMAT_VERSION, STATE
 from .recipe import Recipe
-from .sizes import BATCH_PIXELS
 
 #: Keys of a recipe that change which rows are compiled, or where to, but no sample.
 _WITHOUT_EFFECT = ("task", "limit", "max_rejected", "model", "revision", "operations", "panel_size")

@@ -14,29 +14,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..canvas.findings import Counts, add_up, found_in_shards, to_data
+from ..canvas.layout import Box
+from ..canvas.masks.doubts import differing_readings
 from ..common.errors import DatasetError, RunError
+from ..common.files import settle, to_json, write_whole
+from ..dataset.index import Rejection, ShardHeader, read_columns, read_header, read_index
+from ..dataset.info import count, read_info
+from ..dataset.names import CANVASES, DATASET, REJECTED, STATE, shard_path
+from ..dataset.repeats import COLUMNS, find_repeats
+from ..dataset.seal import sealed
 from .card import CARD, is_as_written, render_card
-from .dataset import read_info
-from .delivery import Delivery
-from .files import (
-    CANVASES,
-    DATASET,
-    REJECTED,
-    STATE,
-    settle,
-    shard_path,
-    to_json,
-    write_whole,
-)
-from .findings import Counts, add_up, found_in_shards, to_data
-from .index import Rejection, ShardHeader, read_columns, read_header, read_index
-from .info import count
-from .layout import Box
-from .mask_doubts import differing_readings
+from .delivery.delivery import Delivery
 from .plan import Plan, remove_surplus
 from .preview import Preview, write_sheet
-from .repeats import COLUMNS, find_repeats
-from .seal import sealed
 
 #: Canvases on the contact sheet.
 SHEET = 12

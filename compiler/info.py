@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ..backbones.model import Model
+from ..canvas.layout import Layout
+from ..common.files import digest
 from ..common.secrets import public_data, public_recipe
-from .files import digest
+from ..dataset.info import count
 from .fingerprint import format_version
-from .index import ShardHeader
-from .layout import Layout
-from .model import Model
 from .recipe import Recipe
 
 #: Libraries that can change the bytes of a dataset.
@@ -63,38 +63,6 @@ def describe(
 def library_versions() -> dict[str, str | None]:
     """The installed versions of the libraries that can change the bytes of a dataset."""
     return {name: _version(name) for name in _LIBRARIES}
-
-
-def count(headers: Iterable[ShardHeader], filters: Iterable[str]) -> dict[str, dict[str, int]]:
-    """The `totals` over a dataset's shards, and the rows that each of its `filters` drops.
-
-    `bytes` are those of tars and embeddings; filters are known by their labels.
-    """
-    drops = dict.fromkeys(filters, 0)
-    totals = dict.fromkeys(
-        (
-            "shards",
-            "samples",
-            "rejected",
-            "dropped",
-            "panels",
-            "distinct_panels",
-            "prompts",
-            "cut_prompts",
-            "bytes",
-        ),
-        0,
-    )
-    for header in headers:
-        totals["shards"] += 1
-        totals["rejected"] += len(header.rejected)
-        for label, rows in header.dropped.items():
-            totals["dropped"] += len(rows)
-            drops[label] += len(rows)
-        totals["bytes"] += sum(record.size for record in header.files.values())
-        for name in ("samples", "panels", "distinct_panels", "prompts", "cut_prompts"):
-            totals[name] += getattr(header, name)
-    return {"totals": totals, "filters": drops}
 
 
 def _version(name: str) -> str | None:

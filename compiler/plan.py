@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ..canvas.findings import Counts
+from ..canvas.layout import Layout
 from ..common.errors import DatasetError
-from .files import SHARD_FILES, SHARDS, sha256, shard_path
-from .findings import Counts
-from .index import ShardHeader, missized_files, read_header, read_index
-from .layout import Layout
-from .marks import marked_stamps
+from ..common.files import sha256
+from ..dataset.index import ShardHeader, missized_files, read_header, read_index
+from ..dataset.names import SHARD_FILES, SHARDS, shard_path
 from .recipe import Recipe
+from .selection.marks import marked_stamps
 from .shard import ShardJob
 
 #: Rows that a message about stale shards names before it counts the rest.

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from .files import write_whole
-from .layout import Box
+from ..canvas.layout import Box
+from ..common.files import write_whole
 
 #: px of a preview's longer side
 PREVIEW_SIDE = 384

@@ -17,15 +17,16 @@ from pydantic import (
     model_validator,
 )
 
+from ..canvas.masks.drawn import AnyMask, DrawnMask
+from ..canvas.masks.options import ReadMask
+from ..canvas.operations.colour import Colour
+from ..canvas.panel_options import Panel, check_readings
+from ..canvas.pictures.value_range import ValueRange
+from ..canvas.prompt import PromptTemplate
+from ..canvas.row import Columns
 from ..common.strict import Strict, suggest
-from .filters import AnyFilter, DuplicateFilter, ScoreFilter, SizeFilter, of_kind
-from .mask_options import ReadMask
-from .masks import AnyMask, DrawnMask
-from .operations.colour import Colour
-from .panel_options import Panel, check_readings
-from .prompt import PromptTemplate
-from .sources import AnySource, Columns
-from .value_range import ValueRange
+from .selection.filters import AnyFilter, DuplicateFilter, ScoreFilter, SizeFilter, of_kind
+from .sources import AnySource
 
 
 def _check_prompt(text: str) -> str:

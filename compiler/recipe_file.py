@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..canvas.operations import load_operations_file
 from ..common.errors import RecipeError
 from ..common.yaml_file import Kind, Override, read_document
-from .operations import load_operations_file
 from .recipe import Recipe
 
 #: How messages about a recipe's file speak of it.

@@ -16,22 +16,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..backbones.embeddings import Embeddings
+from ..canvas.findings import Finding, count_findings
+from ..canvas.layout import Layout, assemble_latents, assemble_pixels, target_mask
+from ..canvas.looks import look_at_latents
+from ..canvas.narrowed import join_latents
+from ..canvas.panels import PreparedRow, digest_of, noise_seed, prepare_rows
+from ..canvas.row import Row
+from ..canvas.sharing import Shared
+from ..canvas.sizes import batch_size
 from ..common.errors import DroppedRowError, RowError
-from .embeddings import Embeddings
-from .findings import Finding, count_findings
-from .index import Rejection, ShardHeader
-from .layout import Layout, assemble_latents, assemble_pixels, target_mask
-from .looks import look_at_latents
-from .marks import split_marked
-from .narrowed import join_latents
-from .panels import PreparedRow, digest_of, noise_seed, prepare_rows
+from ..dataset.index import Rejection, ShardHeader
+from ..dataset.writer import Sample, ShardWriter
+from ..tables.source import group_of
 from .preview import encode_preview
 from .recipe import Recipe
 from .recipe_file import recipe_from_data
-from .sharing import Shared, group_of
-from .sizes import batch_size
-from .sources import Row
-from .writer import Sample, ShardWriter
+from .selection.marks import split_marked
 
 #: Rows that are prepared together; operations with a model see batches of at most this size.
 CHUNK = 16

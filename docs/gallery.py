@@ -15,9 +15,9 @@ from PIL import Image
 from onepic import recipes
 from onepic.common.yaml_file import Override
 from onepic.compiler import Scheduling, compile_dataset, read_recipe
-from onepic.compiler.files import CANVASES
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.recipe_file import RECIPE
+from onepic.dataset.names import CANVASES
 
 DOCS = Path(__file__).parent
 RECIPES = Path(recipes.__file__).parent

@@ -21,9 +21,9 @@ import torch
 from PIL import Image, ImageOps
 from safetensors.numpy import save_file
 
+from ..backbones.model import open_model
 from ..common.errors import RunError
-from ..compiler.encoder import Encoder
-from ..compiler.model import open_model
+from ..compiler.engines.encoder import Encoder
 from ..compiler.scenes.rows import IMAGES, VIEWS, SceneRow
 from ..compiler.scenes.wording import figure_caption, garment_caption, scene_caption
 from ..compiler.scenes.world import Weather

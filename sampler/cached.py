@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..compiler.decoder import decode_boxes
-from ..compiler.layout import Layout
+from ..backbones.decoder import decode_boxes
+from ..canvas.layout import Layout
 from ..trainer.base import Base
 from ..trainer.loader import Batch
 from ..trainer.step import seed_of_batch

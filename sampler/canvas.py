@@ -9,14 +9,13 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
+from ..canvas.layout import Box, Layout, target_mask
+from ..canvas.narrowed import erase_hidden
+from ..canvas.panels import digest_of, needs_all, noise_seed, prepare_rows
+from ..canvas.row import ImageValue, Row, Value
 from ..common.errors import RowError, TaskError
 from ..common.strict import suggest
-from ..compiler.layout import Box, Layout, target_mask
-from ..compiler.narrowed import erase_hidden
-from ..compiler.panels import digest_of, needs_all, noise_seed, prepare_rows
 from ..compiler.recipe import Recipe
-from ..compiler.sources import Row
-from ..compiler.sources.base import ImageValue, Value
 from .task import Task
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 from pydantic import ValidationError
 
+from ..canvas.sizes import parse_size
 from ..common.command import ending
 from ..common.errors import TaskError
 from ..common.report import open_report
 from ..common.strict import suggest
-from ..compiler.sizes import parse_size
 from ..trainer.task_card import TASK_CARD
 from .canvas import Canvas, make_canvas
 from .files import make_folder

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..compiler.layout import assemble_pixels
+from ..canvas.layout import assemble_pixels
 from .canvas import Canvas
 
 #: Px over which a narrowed target fades into the original picture, inside its mask.

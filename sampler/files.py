@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..common.errors import RunError
-from ..compiler.files import write_whole
+from ..common.files import write_whole
 
 
 def make_folder(folder: Path) -> None:

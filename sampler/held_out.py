@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..compiler.decoder import load_vae
+from ..backbones.decoder import load_vae
 from ..trainer.card import PICTURES
 from ..trainer.hold_out import spread
 from ..trainer.loader import Batch, CanvasLoader

@@ -20,11 +20,11 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from ..backbones.decoder import decode_box
+from ..backbones.latents import embed_prompts, encode_pixels
+from ..canvas.layout import assemble_latents
+from ..canvas.row import ImageValue, Value
 from ..common.errors import TaskError
-from ..compiler.decoder import decode_box
-from ..compiler.encoder import embed_prompts, encode_pixels
-from ..compiler.layout import assemble_latents
-from ..compiler.sources.base import ImageValue, Value
 from ..trainer.adapter import cast
 from ..trainer.export import load_trained
 from .canvas import Canvas, make_canvas

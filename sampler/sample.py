@@ -9,8 +9,8 @@ from diffusers.utils import logging as diffusers_logging
 from PIL import Image
 from transformers.utils import logging as transformers_logging
 
+from ..backbones.model import ENCODERS, check_is_sdxl, locate_model, weights_variant
 from ..common.errors import ModelError, RunError, TaskError
-from ..compiler.model import ENCODERS, check_is_sdxl, locate_model, weights_variant
 from .canvas import Canvas
 from .decode import whole_canvas
 from .pipeline import OnePicPipeline

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from ..canvas.row import Columns, Row
 from ..common.errors import SourceError, TaskError
-from ..compiler.sources import Columns, Row, TableSource
+from ..compiler.sources import TableSource
 from .files import write_file
 
 RESULTS = "results.csv"

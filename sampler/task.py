@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..canvas.layout import Layout
+from ..canvas.sizes import check_panel_size
 from ..common.errors import RecipeError, TaskError
 from ..common.strict import suggest
-from ..compiler.layout import Layout
 from ..compiler.recipe import Recipe
 from ..compiler.recipe_file import recipe_from_data
-from ..compiler.sizes import check_panel_size
 from ..trainer.task_card import CARD_VERSION, TASK_CARD
 
 

@@ -20,9 +20,9 @@ from hub_server import served
 from hypothesis import settings
 from PIL import Image
 
+from onepic.backbones.model import open_model
 from onepic.compiler import Recipe, Scheduling, Summary, compile_dataset
-from onepic.compiler.engine import EncoderSettings, LocalEncoder
-from onepic.compiler.model import open_model
+from onepic.compiler.engines.engine import EncoderSettings, LocalEncoder
 
 DrawPicture = Callable[..., Image.Image]
 

@@ -11,9 +11,9 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor
 
+from ..backbones.model import DEFAULT_SCALING, check_is_sdxl, locate_model, weights_variant
+from ..backbones.weights import load_network
 from ..common.errors import ModelError, SettingsError
-from ..compiler.model import DEFAULT_SCALING, check_is_sdxl, locate_model, weights_variant
-from ..compiler.weights import load_network
 from .canvases import Canvases
 
 _PATTERNS = ("model_index.json", "unet/*", "scheduler/*", "vae/config.json")

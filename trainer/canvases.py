@@ -13,13 +13,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ..common.errors import DatasetError, SettingsError
-from ..compiler.dataset import leak_of, read_finished_info
-from ..compiler.files import DATASET, NULL_PROMPT
-from ..compiler.seal import checksums_of
-from ..compiler.stores.cache import CacheSettings
-from ..compiler.stores.revision import without_commit
-from ..compiler.stores.store import Store, open_store
-from .samples import SampleTable, read_samples
+from ..dataset.info import leak_of, read_finished_info
+from ..dataset.names import DATASET, NULL_PROMPT
+from ..dataset.samples import SampleTable, read_samples
+from ..dataset.seal import checksums_of
+from ..dataset.stores.cache import CacheSettings
+from ..dataset.stores.revision import without_commit
+from ..dataset.stores.store import Store, open_store
 
 
 @dataclass(frozen=True, eq=False)

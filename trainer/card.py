@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from ..compiler.card import describe_task
-from ..compiler.files import write_whole
-from ..compiler.stores.revision import dataset_on_hub
+from ..canvas.description import describe_task
+from ..common.files import write_whole
+from ..dataset.stores.revision import dataset_on_hub
 from .metrics import OTHER_CONTEXT, VALIDATION, validation_of
 
 CURVE = "curve.png"

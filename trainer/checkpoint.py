@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..common.errors import RunError
-from ..compiler.files import sync_folder, to_json
+from ..common.files import sync_folder, to_json
 
 CHECKPOINTS = "checkpoints"
 _STATE = "state.json"

@@ -154,7 +154,7 @@ def _train(
     from accelerate import PartialState
 
     from ..common.hub import make_repository
-    from ..compiler.stores.cache import CacheSettings
+    from ..dataset.stores.cache import CacheSettings
     from .failures import NotFiniteRunError
     from .publish import push_to_hub
     from .training import train

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..dataset.samples import Numbers
 from .canvases import Canvases
 from .hold_out import choose, leave_out, spread
 from .links import count_known, find_sets, nothing_shared, read_shared
-from .order import Numbers
 
 #: How a dataset is divided: by sets of samples that belong together, or sample by sample.
 GROUPS, ROWS = "groups", "rows"

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..common.errors import ModelError
-from ..compiler.files import to_json, write_whole
+from ..common.files import to_json, write_whole
 from .adapter import (
     AdapterSettings,
     adapter_state,

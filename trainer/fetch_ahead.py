@@ -11,7 +11,7 @@ from contextlib import suppress
 import numpy as np
 
 from ..common.errors import DatasetError
-from ..compiler.files import SHARD_FILES
+from ..dataset.names import SHARD_FILES
 from .canvases import Canvases
 from .order import PlannedBatch
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .order import Numbers
+from ..dataset.samples import Numbers
 
 #: Held out is one part of so many at most.
 _PARTS = 10

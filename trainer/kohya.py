@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..common.errors import SettingsError
-from ..compiler.files import write_whole
+from ..common.files import write_whole
 from .adapter import AdapterSettings, adapter_state
 from .export import to_safetensors
 

@@ -15,12 +15,11 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..compiler.index import SCHEMA, SHARED
-from ..compiler.seal import checksums_of
-from ..compiler.sharing import PLAIN
+from ..canvas.sharing import PLAIN
+from ..dataset.index import SCHEMA, SHARED
+from ..dataset.samples import Numbers, read_indexes
+from ..dataset.seal import checksums_of
 from .canvases import Canvases
-from .order import Numbers
-from .samples import read_indexes
 
 _GROUP, _TARGET, _CONTEXT = SHARED
 

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from ..compiler.files import SHARD_FILES
+from ..dataset.names import SHARD_FILES
+from ..dataset.reader import Arrays, ShardReader
+from ..dataset.samples import Numbers, sample_key
 from .canvases import Canvases
 from .conditioning import time_ids
 from .fetch_ahead import fetch_ahead, window_of
-from .order import Group, Numbers, PlannedBatch, batches, in_order, window_samples
-from .reader import Arrays, ShardReader
-from .samples import sample_key
+from .order import Group, PlannedBatch, batches, in_order, window_samples
 from .skipped import label_of, replaced, stand_ins
 
 #: Batches that are assembled ahead of the one in use.

@@ -11,7 +11,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from ..common.errors import SettingsError
-from ..compiler.files import write_whole
+from ..common.files import write_whole
 
 METRICS = "metrics.jsonl"
 #: The losses on held-out samples, as they are and in the context of another sample.

@@ -16,7 +16,7 @@ from itertools import count, islice
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.int64]
+from ..dataset.samples import Numbers
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from ..compiler.files import to_json, write_whole
+from ..common.files import to_json, write_whole
 from .card import CURVE, draw_curve, write_card
 from .export import write_adapter
 from .kohya import write_kohya

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ..dataset.samples import Numbers
 from .loader import Batch
-from .order import Numbers
 
 
 class NotFiniteError(Exception):

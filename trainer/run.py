@@ -16,8 +16,9 @@ from diffusers import UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 
 from ..common.errors import SettingsError
-from ..compiler.stores.cache import CacheSettings
-from ..compiler.stores.revision import commit_of
+from ..dataset.samples import Numbers
+from ..dataset.stores.cache import CacheSettings
+from ..dataset.stores.revision import commit_of
 from .adapter import add_adapter, trainable
 from .base import Base, check_fits, open_base
 from .canvases import Canvases, check_same_latents, labels, open_canvases
@@ -25,7 +26,6 @@ from .division import GROUPS, Division, divide, validate_on
 from .fetch_ahead import window_of
 from .loader import CanvasLoader
 from .optimizer import make_optimizer, make_schedule
-from .order import Numbers
 from .settings import Settings
 from .skipped import find_skipped
 from .state import State

@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from ..common.errors import SettingsError
-from ..compiler.files import shard_name
-from ..compiler.stores.revision import without_commit
+from ..dataset.names import shard_name
+from ..dataset.samples import Numbers, SampleTable
+from ..dataset.stores.revision import without_commit
 from .canvases import Canvases
-from .order import Numbers
-from .samples import SampleTable
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..compiler.stores.revision import commit_of, without_commit
+from ..dataset.stores.revision import commit_of, without_commit
 
 if TYPE_CHECKING:
     from .base import Base

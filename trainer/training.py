@@ -11,10 +11,10 @@ from typing import Any
 from accelerate.utils import broadcast_object_list
 
 from ..common.errors import OutputError
+from ..common.lock import locked
 from ..common.report import Report, Silent
-from ..compiler.lock import locked
-from ..compiler.stores.cache import CacheSettings
-from ..compiler.stores.revision import pin
+from ..dataset.stores.cache import CacheSettings
+from ..dataset.stores.revision import pin
 from .adapter import count_parameters
 from .checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from .failures import explain_not_finite, explained

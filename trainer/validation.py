@@ -12,9 +12,9 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
 
+from ..dataset.samples import Numbers
 from .canvases import Canvases
 from .loader import Batch, CanvasLoader
-from .order import Numbers
 from .step import Objective, noise_at, spread_timesteps
 
 #: The same for all runs, whatever their own seed is.

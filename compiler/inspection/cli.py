@@ -15,11 +15,11 @@ from rich.text import Text
 
 from ...common.command import ending, fail
 from ...common.errors import OutputError
+from ...common.files import write_whole
 from ...common.report import open_report
-from ..files import write_whole
-from ..remarks import doubts_in
-from ..stores.local import LocalStore
-from .catalogue import Catalogue, open_catalogue
+from ...dataset.catalogue import Catalogue, open_catalogue
+from ...dataset.remarks import doubts_in
+from ...dataset.stores.local import LocalStore
 from .facts import Facts, gather_facts
 from .selection import draw_selection
 from .single import read_one, sample_lines
@@ -125,7 +125,7 @@ def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None
     sample = read_one(catalogue, number)
     print("\n".join(sample_lines(sample)), flush=True)
     # Loading the VAE takes seconds, and only this needs it.
-    from ..decoder import load_vae
+    from ...backbones.decoder import load_vae
     from .picture import canvas_beside_mask, decode_canvas, draw_in_blocks
 
     model = catalogue.info["model"]

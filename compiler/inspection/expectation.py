@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..model import local_model
+from ...backbones.model import local_model
 from .statistics import Channel
 
 #: How many times larger or smaller latents have to be to count as far off. Pictures make a factor

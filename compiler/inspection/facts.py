@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...canvas.findings import Counts, add_up, found_in_shards, from_data
 from ...common.report import Report, Silent
-from ..findings import Counts, add_up, found_in_shards, from_data
-from ..remarks import Remark, remarks_of
-from .catalogue import SHAPE, Catalogue
+from ...dataset.catalogue import SHAPE, Catalogue
+from ...dataset.remarks import Remark, remarks_of
+from ...dataset.stored import StoredSample, Unreadable, read_samples
 from .expectation import Expectation, expectation_of, judge
 from .prompts import look_at_prompts
-from .samples import StoredSample, Unreadable, read_samples
 from .selection import Selection
 from .sight import Sight
 from .statistics import Channel, LatentTally, Spread, spread_of

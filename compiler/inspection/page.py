@@ -19,14 +19,14 @@ from PIL import Image
 
 from ...common.errors import DatasetError, ModelError
 from ...common.report import Report
+from ...dataset.catalogue import Catalogue
+from ...dataset.remarks import count_of, doubts_in, printable
+from ...dataset.stored import StoredSample, Unreadable, read_samples
 from ..preview import encode_preview
-from ..remarks import count_of, doubts_in, printable
 from . import charts
-from .catalogue import Catalogue
 from .charts import Chart, draw_chart
 from .facts import Facts
 from .picture import decode_canvas, encode_overlay
-from .samples import StoredSample, Unreadable, read_samples
 from .summary import (
     CHANNEL_COLUMNS,
     channel_rows,
@@ -198,7 +198,7 @@ class _Pictures:
         if self._failed is not None:
             raise self._failed
         if self._vae is None:
-            from ..decoder import load_vae
+            from ...backbones.decoder import load_vae
 
             try:
                 self._vae = load_vae(self.info["model"]["name"], self.info["model"]["revision"])

@@ -13,10 +13,10 @@ from PIL import Image
 from rich.style import Style
 from rich.text import Text
 
+from ...canvas.layout import Box
 from ...common.errors import DatasetError
-from ..layout import Box
+from ...dataset.stored import StoredSample
 from ..preview import TARGET_COLOUR, outlined
-from .samples import StoredSample
 
 _GAP = 8
 #: How much of the picture the overlay hides, of 255.
@@ -41,7 +41,7 @@ def decode_canvas(vae: Any, sample: StoredSample, info: Mapping[str, Any]) -> ND
     """
     import torch
 
-    from ..decoder import decode_boxes
+    from ...backbones.decoder import decode_boxes
 
     model = info["model"]
     scale = RecordedScale(model["scaling_factor"], model["shift_factor"])

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...canvas.findings import EXAMPLES, Count, Counts, Finding
+from ...canvas.prompt import PromptTemplate
 from ...common.errors import RowError
-from ..findings import EXAMPLES, Count, Counts, Finding
-from ..prompt import PromptTemplate
-from .catalogue import Catalogue
+from ...dataset.catalogue import Catalogue
 
 #: Samples from which equal prompts are no chance.
 _ENOUGH = 3

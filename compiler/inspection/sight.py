@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..findings import Counts, Finding, count_findings
-from ..layout import Box, Layout
-from ..looks import size_of
+from ...canvas.findings import Counts, Finding, count_findings
+from ...canvas.layout import Box, Layout
+from ...canvas.looks import size_of
+from ...dataset.stored import StoredSample
 from .expectation import FAR_OFF
-from .samples import StoredSample
 
 #: Latents whose channels deviate less than this show nothing. The VAE gives one colour 0.05 or
 #: more, as the edges of a panel differ from its middle.

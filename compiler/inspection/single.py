@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...common.errors import DatasetError, OutputError
-from ..remarks import printable
-from .catalogue import Catalogue
-from .samples import StoredSample, Unreadable, read_samples
+from ...dataset.catalogue import Catalogue
+from ...dataset.remarks import printable
+from ...dataset.stored import StoredSample, Unreadable, read_samples
 from .statistics import LatentTally
 from .summary import CHANNEL_COLUMNS, channel_rows
 

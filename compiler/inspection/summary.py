@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ..remarks import doubts_in, printable, remark_lines
+from ...dataset.remarks import doubts_in, printable, remark_lines
 from .facts import Facts, Selected, Shape, Whole
 from .statistics import Channel
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...common.errors import HubRefusedError
+from ...dataset.names import DATASET, SHARD_NAME
 from ..card import CARD, is_as_written
-from ..files import DATASET, SHARD_NAME
 from .local import LocalFile
 from .remote import RemoteState
 

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from ...common.errors import DatasetError
+from ...common.files import sha256
 from ...common.secrets import public_recipe, public_text
-from ..card import CARD, is_as_written, render_card
-from ..dataset import Dataset
-from ..files import (
+from ...dataset.dataset import Dataset
+from ...dataset.names import (
     CANVASES,
     DATASET,
     NULL_PROMPT,
     REJECTED,
     SHARD_FILES,
     SHARDS,
-    sha256,
     shard_name,
     shard_path,
 )
+from ..card import CARD, is_as_written, render_card
 
 #: Problems of a damaged dataset that a message names before it counts the rest.
 _NAMED = 5

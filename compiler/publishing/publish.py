@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ...common.errors import HubError
 from ...common.hub import check_name, hub_errors, insist, make_branch, make_repository, status_of
+from ...common.lock import locked
 from ...common.report import Report, Silent
-from ..dataset import Dataset, open_dataset
-from ..lock import locked
+from ...dataset.dataset import Dataset, open_dataset
 from .difference import Difference, compare
 from .local import LocalFile, check_public, check_sound, left_out, local_files
 from .remote import RemoteState, nothing_there, remote_state

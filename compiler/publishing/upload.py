@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ...common.files import to_json
 from ...common.report import Report
-from ..files import DATASET, to_json
+from ...dataset.names import DATASET
 from .difference import Difference
 from .remote import RemoteState
 

@@ -10,7 +10,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import Columns, Row, Source, StampKind, Value
+from ...canvas.row import Columns, Row, Value
+from ...tables.source import Source, StampKind
+from ...tables.table import TableSource
 from .folder import FolderSource
 from .groups import GroupsSource, Member, SequencesSource
 from .huggingface import HuggingFaceSource
@@ -18,7 +20,6 @@ from .infer import infer_source
 from .photos import PhotosSource
 from .presets import DreamBenchSource, DressCodeSource, MagicBrushSource, VitonHDSource
 from .scenes import ScenesSource
-from .table import TableSource
 from .tars import WebDatasetSource
 
 AnySource = Annotated[

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ...canvas.findings import Finding
+from ...canvas.prompt import is_no_text
+from ...canvas.row import Value
 from ...common.errors import RowError
-from ..findings import Finding
-from ..prompt import is_no_text
-from .base import Value
-from .cells import SEVERAL, are_texts
+from ...tables.cells import SEVERAL, are_texts
+from ...tables.places import IMAGE_SUFFIXES, name_of, parent, read_text, reason_of, suffix_of
 from .listing import Listing
-from .places import IMAGE_SUFFIXES, name_of, parent, read_text, reason_of, suffix_of
 from .spelling import alike, stem_of
 
 #: Suffixes of texts; the first that a row has counts.

@@ -10,16 +10,17 @@ from typing import ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
+from ...canvas.findings import add_up, attach
+from ...canvas.row import Columns, Row
 from ...common.errors import SourceError
 from ...common.strict import suggest
-from ..findings import add_up, attach
-from .base import Columns, Row, Source
+from ...tables.mapped import check_keys, map_batches
+from ...tables.places import IMAGE_SUFFIXES_TEXT, is_folder, resolve, suffix_of
+from ...tables.source import Source
 from .folder_rows import FolderRows, read_row
 from .listing import Listing, list_files, list_folders
-from .mapped import check_keys, map_batches
 from .matching import Match, match_folders
 from .passed import count_passed
-from .places import IMAGE_SUFFIXES_TEXT, is_folder, resolve, suffix_of
 from .row_texts import RowTexts
 
 

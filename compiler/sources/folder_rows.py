@@ -9,14 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from ...canvas.findings import Finding
+from ...canvas.row import Columns, Row, Value
 from ...common.errors import RowError
-from ..findings import Finding
-from .base import Columns, Row, StampKind, Value
+from ...tables.cells import content_stamps
+from ...tables.places import file_stamp
+from ...tables.source import StampKind
 from .captions import Texts, read_texts
-from .cells import content_stamps
 from .listing import Listing
 from .matching import Match
-from .places import file_stamp
 from .row_texts import RowTexts
 from .spelling import stem_of
 

@@ -15,17 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
+from ...canvas.findings import attach, attached
+from ...canvas.row import Columns, Row, Value
 from ...common.errors import RowError, SourceError
-from ..findings import attach, attached
-from .base import FOLDER, Columns, Row, Source, Value
+from ...tables.mapped import map_batches, public_keys
+from ...tables.source import FOLDER, Source
+from ...tables.table import TableSource
 from .folder import FolderSource
 from .huggingface import HuggingFaceSource
-from .mapped import map_batches, public_keys
 from .photos import PhotosSource
 from .presets import DreamBenchSource, MagicBrushSource
 from .scenes import ScenesSource
 from .spelling import natural
-from .table import TableSource
 from .tars import WebDatasetSource
 
 Member = (

@@ -11,12 +11,13 @@ from typing import Any, Literal
 import pyarrow as pa
 from pydantic import Field
 
+from ...canvas.row import Columns, Row, Value
 from ...common.errors import RowError, SourceError
 from ...common.strict import suggest
-from .base import Columns, Row, Source, Value
-from .cells import cell_stamps, content_stamps, join_stamps, values_of_cells
-from .mapped import check_keys, constant, map_batches
-from .places import file_stamp, is_url, name_of, reason_of, resolve
+from ...tables.cells import cell_stamps, content_stamps, join_stamps, values_of_cells
+from ...tables.mapped import check_keys, constant, map_batches
+from ...tables.places import file_stamp, is_url, name_of, reason_of, resolve
+from ...tables.source import Source
 
 _ROWS_AT_ONCE = 20_000
 _IMAGES_AT_ONCE = 32

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ...common.errors import SourceError
+from ...tables.places import is_folder, is_url, name_of, resolve, suffix_of
+from ...tables.table import TABLE_SUFFIXES
 from .huggingface import SAVED_FILES
 from .listing import list_folders
-from .places import is_folder, is_url, name_of, resolve, suffix_of
-from .table import TABLE_SUFFIXES
 from .tar_index import TAR_NAMES
 
 #: What lies beside shards and parts: their indices and descriptions.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ...common.errors import SourceError
+from ...tables.places import is_url, name_of, reason_of, stamp_of_info
 from .no_data import is_image, is_left_out
-from .places import is_url, name_of, reason_of, stamp_of_info
 
 
 @dataclass(frozen=True)

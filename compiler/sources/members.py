@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from ...canvas.row import Columns, Value
 from ...common.errors import RowError
-from .base import Columns, Value
-from .cells import text_cell
-from .places import IMAGE_SUFFIXES, open_place, reason_of
+from ...tables.cells import text_cell
+from ...tables.places import IMAGE_SUFFIXES, open_place, reason_of
 from .tar_index import TarRow
 
 _JSON = "json"

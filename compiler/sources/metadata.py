@@ -6,15 +6,15 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..findings import Count, Counts, Finding, add_up, attached
-from ..prompt import is_no_text
-from .base import Columns, Row, Value
+from ...canvas.findings import Count, Counts, Finding, add_up, attached
+from ...canvas.prompt import is_no_text
+from ...canvas.row import Columns, Row, Value
+from ...tables.cells import SEVERAL
+from ...tables.places import name_of
+from ...tables.table import TableSource
 from .captions import CAPTION_NAMES
-from .cells import SEVERAL
 from .listing import Listing
-from .places import name_of
 from .spelling import alike
-from .table import TableSource
 
 _NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _FILE = "file_name"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .places import IMAGE_SUFFIXES
+from ...tables.places import IMAGE_SUFFIXES
 
 #: Folders in which systems and tools keep copies and what was deleted, in lower case.
 _NO_DATA = frozenset(

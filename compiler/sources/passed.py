@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from ..findings import EXAMPLES, Count, Counts, Finding, add_up
+from ...canvas.findings import EXAMPLES, Count, Counts, Finding, add_up
+from ...tables.places import IMAGE_SUFFIXES, name_of, suffix_of
 from .listing import Listing
-from .places import IMAGE_SUFFIXES, name_of, suffix_of
 
 #: Suffixes of pictures that nothing here can read.
 _OTHER_PICTURES = frozenset(

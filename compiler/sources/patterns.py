@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...common.errors import SourceError
 from ...common.secrets import without_query
-from .places import is_folder, is_url, name_of, reason_of
+from ...tables.places import is_folder, is_url, name_of, reason_of
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")

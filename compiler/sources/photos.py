@@ -13,10 +13,11 @@ import pyarrow as pa
 from PIL import Image
 from pydantic import Field
 
+from ...canvas.row import Columns, Row, Value
 from ...common.errors import SourceError
-from .base import Columns, Row, Source, Value
+from ...tables.places import file_stamp
+from ...tables.source import Source
 from .photographs import PHOTOGRAPHS, Photograph
-from .places import file_stamp
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, px
 

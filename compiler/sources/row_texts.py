@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..findings import Counts, add_up
+from ...canvas.findings import Counts, add_up
 from .captions import TextFiles, Texts
 from .listing import Listing
 from .metadata import Metadata

@@ -11,8 +11,9 @@ import pyarrow as pa
 from PIL import Image
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from ...canvas.row import Columns, Row, Value
+from ...tables.source import Source
 from ..scenes.rows import IMAGES, TEXTS, VERSION, SceneRow
-from .base import Columns, Row, Source, Value
 
 
 def _read_size(value: Any) -> Any:

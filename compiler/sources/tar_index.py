@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from ...canvas.pictures.heads import compressed_with, is_web_page, is_zip
 from ...common.errors import SourceError
-from ..heads import compressed_with, is_web_page, is_zip
+from ...tables.places import name_of, open_place, reason_of
 from .no_data import is_left_out, is_of_another
-from .places import name_of, open_place, reason_of
 from .tar_links import with_data
 
 #: Names of tars; those of compressed ones as well, so that they are refused and not passed over.

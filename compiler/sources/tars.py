@@ -14,10 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from ...canvas.findings import Counts, add_up, attach
+from ...canvas.row import Columns, Row
 from ...common.errors import SourceError
-from ..findings import Counts, add_up, attach
-from .base import Columns, Row, Source, StampKind
-from .mapped import check_keys, constant, map_batches, repeated_key
+from ...tables.mapped import check_keys, constant, map_batches, repeated_key
+from ...tables.places import file_stamp, name_of, resolve, short_sha256
+from ...tables.source import Source, StampKind
 from .members import (
     Choice,
     Member,
@@ -28,7 +30,6 @@ from .members import (
     text_choices,
 )
 from .patterns import expand
-from .places import file_stamp, name_of, resolve, short_sha256
 from .tar_index import TAR_NAMES, TarIndex, index_tar
 from .unread import count_unread
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..findings import Counts, Finding, add_up, count_findings
+from ...canvas.findings import Counts, Finding, add_up, count_findings
 from .members import Choice
 from .passed import count_files, count_folders
 from .tar_index import TarIndex, TarRow

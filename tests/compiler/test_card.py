@@ -10,11 +10,11 @@ from huggingface_hub import DatasetCard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onepic.backbones.model import open_model
+from onepic.canvas.findings import KINDS, Count, Finding, to_data
 from onepic.compiler.card import is_as_written, render_card
 from onepic.compiler.compile import make_layout
-from onepic.compiler.findings import KINDS, Count, Finding, to_data
 from onepic.compiler.info import describe
-from onepic.compiler.model import open_model
 
 
 def info_of(project: Any, samples: int = 5, **changes: Any) -> dict[str, Any]:

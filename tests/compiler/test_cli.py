@@ -17,8 +17,8 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
+from onepic.canvas.findings import KINDS
 from onepic.compiler.cli import app
-from onepic.compiler.findings import KINDS
 
 
 @pytest.fixture(autouse=True)

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from onepic.backbones.model import open_model
+from onepic.canvas.findings import Count, Finding
 from onepic.common.errors import DatasetError, OutputError, RecipeError, RunError, SourceError
+from onepic.common.lock import locked
 from onepic.compiler.compile import compile_dataset, make_layout
-from onepic.compiler.dataset import open_dataset
-from onepic.compiler.engine import Scheduling
-from onepic.compiler.findings import Count, Finding
-from onepic.compiler.lock import locked
-from onepic.compiler.model import open_model
+from onepic.compiler.engines.engine import Scheduling
+from onepic.dataset.dataset import open_dataset
 
 SUFFIXES = (".parquet", ".tar", ".text.safetensors")
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
+from onepic.backbones.model import Model, open_model
+from onepic.canvas.masks.choice import READING
+from onepic.canvas.operations.colour import Grayscale
+from onepic.common.files import digest, to_json
 from onepic.compiler.compile import make_layout
-from onepic.compiler.files import digest, to_json
 from onepic.compiler.fingerprint import (
     Checksums,
     differences,
     fingerprint_parts,
 )
-from onepic.compiler.mask_choice import READING
-from onepic.compiler.model import Model, open_model
-from onepic.compiler.operations.colour import Grayscale
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.recipe_file import recipe_from_data
 
@@ -50,7 +50,7 @@ WITHOUT_EFFECT: dict[str, Any] = {
 
 TINT = """
 from typing import ClassVar
-from onepic.compiler.operations import Operation, Picture, register
+from onepic.canvas.operations import Operation, Picture, register
 
 @register
 class Tint(Operation):

@@ -8,12 +8,14 @@ from importlib.metadata import version
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onepic.backbones.model import open_model
+from onepic.common.files import digest, to_json
 from onepic.compiler.compile import make_layout
-from onepic.compiler.files import FORMAT_VERSION, digest, to_json
-from onepic.compiler.index import FileRecord, Rejection, ShardHeader
-from onepic.compiler.info import count, describe
-from onepic.compiler.model import open_model
+from onepic.compiler.info import describe
 from onepic.compiler.recipe import Recipe
+from onepic.dataset.index import FileRecord, Rejection, ShardHeader
+from onepic.dataset.info import count
+from onepic.dataset.names import FORMAT_VERSION
 
 COUNT = st.integers(0, 10**9)
 COUNTED = ("samples", "panels", "distinct_panels", "prompts", "cut_prompts")

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from onepic.compiler.embeddings import Embeddings
-from onepic.compiler.files import shard_path
-from onepic.compiler.index import Rejection
-from onepic.compiler.layout import Layout
-from onepic.compiler.lock import locked
+from onepic.backbones.embeddings import Embeddings
+from onepic.canvas.layout import Layout
+from onepic.common.lock import locked
 from onepic.compiler.plan import Outdated, Plan, outdated_shards, remove_surplus
 from onepic.compiler.recipe import Recipe
-from onepic.compiler.writer import Sample, ShardWriter
+from onepic.dataset.index import Rejection
+from onepic.dataset.names import shard_path
+from onepic.dataset.writer import Sample, ShardWriter
 
 LAYOUT = Layout((("a", "b"),), 64, 64, 8)
 KEYS = st.lists(st.text("a\n", max_size=3), min_size=1, max_size=3, unique=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from onepic.compiler.layout import Layout, target_mask
+from onepic.canvas.layout import Layout, target_mask
 from onepic.compiler.preview import (
     PREVIEW_SIDE,
     Preview,

@@ -12,8 +12,8 @@ import yaml
 from pydantic import ValidationError
 
 from onepic import recipes
+from onepic.canvas.operations import OPERATIONS
 from onepic.common.strict import suggest
-from onepic.compiler.operations import OPERATIONS
 from onepic.compiler.recipe import Recipe, recipe_schema
 
 RECIPES = sorted(Path(recipes.__file__).parent.glob("*.yaml"))

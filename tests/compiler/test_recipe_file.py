@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from onepic.canvas.operations import OPERATIONS
 from onepic.common.errors import RecipeError
 from onepic.common.yaml_file import Override
-from onepic.compiler.operations import OPERATIONS
 from onepic.compiler.recipe import PanelSize, Recipe
 from onepic.compiler.recipe_file import RECIPE as KIND
 from onepic.compiler.recipe_file import read_recipe, recipe_from_data
@@ -29,7 +29,7 @@ prompt: "a {caption}"
 MINE = '''\
 from typing import ClassVar
 
-from onepic.compiler.operations import Operation, Picture, register
+from onepic.canvas.operations import Operation, Picture, register
 
 
 @register

@@ -16,19 +16,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from onepic.backbones.model import open_model
+from onepic.canvas.findings import Count, Finding
+from onepic.canvas.sizes import batch_size
 from onepic.common.errors import RunError
+from onepic.common.lock import locked
 from onepic.compiler.compile import make_layout
-from onepic.compiler.dataset import Dataset, DatasetSample
-from onepic.compiler.engine import LocalEncoder
-from onepic.compiler.files import shard_path
-from onepic.compiler.findings import Count, Finding
-from onepic.compiler.index import ShardHeader, read_index
-from onepic.compiler.lock import locked
-from onepic.compiler.model import open_model
+from onepic.compiler.engines.engine import LocalEncoder
 from onepic.compiler.plan import Plan
 from onepic.compiler.shard import PanelEncoder, Progress, ShardJob, compile_shard
-from onepic.compiler.sizes import batch_size
-from onepic.compiler.stores.local import LocalStore
+from onepic.dataset.dataset import Dataset, DatasetSample
+from onepic.dataset.index import ShardHeader, read_index
+from onepic.dataset.names import shard_path
+from onepic.dataset.stores.local import LocalStore
 
 Latents = NDArray[np.float16]
 

@@ -11,8 +11,8 @@ from onepic import recipes
 from onepic.common.yaml_file import Override
 from onepic.compiler import Scheduling, compile_dataset, open_dataset, read_recipe
 from onepic.compiler.recipe_file import RECIPE
-from onepic.compiler.remarks import doubts_in, remarks_of
 from onepic.compiler.sources import ScenesSource
+from onepic.dataset.remarks import doubts_in, remarks_of
 
 SHIPPED = sorted(Path(recipes.__file__).parent.glob("*.yaml"))
 #: As small as pictures can be of which it is known whether they align.

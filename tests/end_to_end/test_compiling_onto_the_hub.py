@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hub import TOKEN, Hub
 
-from onepic.compiler.stores.cache import CacheSettings
+from onepic.dataset.stores.cache import CacheSettings
 from onepic.trainer import open_canvases
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from diffusers import AutoencoderKL
 from PIL import Image
 
 from onepic import miniature
+from onepic.backbones.model import open_model
+from onepic.canvas.layout import Box
+from onepic.canvas.panels import PreparedRow, prepare_rows
 from onepic.compiler import Recipe, Scheduling, compile_dataset, open_dataset
 from onepic.compiler.compile import make_layout
-from onepic.compiler.layout import Box
-from onepic.compiler.model import open_model
-from onepic.compiler.panels import PreparedRow, prepare_rows
 from onepic.miniature.train_vae import psnr
 
 if TYPE_CHECKING:

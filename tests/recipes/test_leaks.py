@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onepic import recipes
+from onepic.backbones.model import open_model
+from onepic.canvas.panels import PreparedRow, prepare_rows
 from onepic.compiler import Recipe, Scheduling, compile_dataset, open_dataset, read_recipe
 from onepic.compiler.compile import make_layout
-from onepic.compiler.dataset import DatasetSample
-from onepic.compiler.model import open_model
-from onepic.compiler.panels import PreparedRow, prepare_rows
+from onepic.dataset.dataset import DatasetSample
 from onepic.sampler import OnePicPipeline, open_task
 from onepic.sampler.canvas import make_canvas
 from onepic.trainer.base import open_base

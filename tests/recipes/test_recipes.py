@@ -16,10 +16,10 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from onepic import recipes
+from onepic.canvas.layout import target_mask
 from onepic.common.yaml_file import Override
 from onepic.compiler import open_dataset, read_recipe
 from onepic.compiler.cli import app
-from onepic.compiler.layout import target_mask
 from onepic.compiler.recipe_file import RECIPE
 from onepic.compiler.sources import infer_source
 from onepic.sampler import OnePicPipeline

@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from onepic.canvas.layout import Layout
+from onepic.canvas.panels import PreparedRow, prepare_rows
+from onepic.canvas.row import Row
 from onepic.common.errors import TaskError
 from onepic.compiler import open_dataset
-from onepic.compiler.layout import Layout
-from onepic.compiler.panels import PreparedRow, prepare_rows
 from onepic.compiler.recipe import Recipe
-from onepic.compiler.sources import Row
 from onepic.sampler import Task
 from onepic.sampler.canvas import Canvas, check_inputs, make_canvas
 

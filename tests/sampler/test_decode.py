@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from onepic.compiler.layout import Layout
+from onepic.canvas.layout import Layout
 from onepic.sampler.canvas import Canvas
 from onepic.sampler.decode import FEATHER, feathered, paste, upcast, whole_canvas
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from onepic.canvas.layout import Layout
 from onepic.common.errors import TaskError
-from onepic.compiler.layout import Layout
 from onepic.sampler import Task, open_task
 from onepic.sampler.canvas import make_canvas
 

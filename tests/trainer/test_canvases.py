@@ -13,8 +13,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from onepic.common.errors import DatasetError, SettingsError
-from onepic.compiler.dataset import read_finished_info
-from onepic.compiler.files import DATASET, NULL_PROMPT
+from onepic.dataset.info import read_finished_info
+from onepic.dataset.names import DATASET, NULL_PROMPT
 from onepic.trainer.canvases import check_same_latents, labels, open_canvases
 
 ChangeInfo = Callable[..., Path]

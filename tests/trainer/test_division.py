@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from onepic.compiler import open_dataset
-from onepic.compiler.files import shard_path
+from onepic.dataset.names import shard_path
 from onepic.trainer.canvases import Canvases, open_canvases
 from onepic.trainer.division import GROUPS, ROWS, divide, validate_on
 

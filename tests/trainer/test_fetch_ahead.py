@@ -22,10 +22,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from onepic.common.errors import DatasetError
 from onepic.compiler import open_dataset
-from onepic.compiler.index import FileRecord
-from onepic.compiler.stores.cache import CacheSettings
-from onepic.compiler.stores.local import LocalStore
-from onepic.compiler.stores.remote import RemoteStore
+from onepic.dataset.index import FileRecord
+from onepic.dataset.stores.cache import CacheSettings
+from onepic.dataset.stores.local import LocalStore
+from onepic.dataset.stores.remote import RemoteStore
 from onepic.trainer.canvases import Canvases, open_canvases
 from onepic.trainer.fetch_ahead import fetch_ahead, window_of
 from onepic.trainer.loader import CanvasLoader

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from onepic.common.errors import DatasetError
-from onepic.compiler.files import DATASET
-from onepic.compiler.stores.cache import CacheSettings
+from onepic.dataset.names import DATASET
+from onepic.dataset.stores.cache import CacheSettings
 from onepic.trainer import CanvasLoader, open_canvases
 
 NAME = "someone/canvases"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onepic.compiler.files import shard_path
-from onepic.compiler.index import SCHEMA, SHARED
-from onepic.compiler.sharing import PLAIN
+from onepic.canvas.sharing import PLAIN
+from onepic.dataset.index import SCHEMA, SHARED
+from onepic.dataset.names import shard_path
 from onepic.trainer.canvases import open_canvases
 from onepic.trainer.links import count_known, find_sets, nothing_shared, read_shared
 

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from onepic.common.errors import DatasetError
 from onepic.compiler import open_dataset
-from onepic.compiler.files import shard_path
+from onepic.dataset.names import shard_path
 from onepic.trainer.canvases import Canvases, open_canvases
 from onepic.trainer.conditioning import time_ids
 from onepic.trainer.loader import Batch, CanvasLoader

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onepic.dataset.samples import Numbers
 from onepic.trainer.order import (
     Group,
-    Numbers,
     PlannedBatch,
     batches,
     in_order,

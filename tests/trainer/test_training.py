@@ -24,8 +24,8 @@ from typer.testing import CliRunner
 from onepic.common.errors import ModelError, OutputError, RunError, SettingsError
 from onepic.common.report import Silent
 from onepic.common.yaml_file import Override
-from onepic.compiler.files import shard_path
-from onepic.compiler.stores.cache import CacheSettings
+from onepic.dataset.names import shard_path
+from onepic.dataset.stores.cache import CacheSettings
 from onepic.trainer.canvases import open_canvases
 from onepic.trainer.checkpoint import list_checkpoints, load_checkpoint
 from onepic.trainer.cli import app

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
+from ....canvas.row import Columns
 from ....common.errors import SourceError
-from ..base import Columns
-from ..places import is_folder
+from ....tables.places import is_folder
 from .files import Images, Item, is_file, read_layout_file
 from .preset import Preset
 

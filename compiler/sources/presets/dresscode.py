@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ...images import decode_image
-from ..base import Columns, Value
+from ....canvas.pictures.images import decode_image
+from ....canvas.row import Columns, Value
 from .files import Images, Item, find_folder
 from .pictures import hide, mask_of_labels, read_labels, widen
 from .try_on import Pair, TryOnSource, read_pairs

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ....common.errors import SourceError
+from ....tables.places import IMAGE_SUFFIXES_TEXT, file_stamp, is_folder, open_place, reason_of
 from ..listing import list_files
-from ..places import IMAGE_SUFFIXES_TEXT, file_stamp, is_folder, open_place, reason_of
 from ..spelling import stem_of
 
 

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Literal
 from PIL import Image
 from pydantic import Field
 
+from ....canvas.fitting import of_one_shape
+from ....canvas.pictures.images import decode_image
+from ....canvas.row import Columns, Value
 from ....common.errors import SourceError
-from ...fitting import of_one_shape
-from ...images import decode_image
-from ..base import Columns, Value
-from ..places import name_of
+from ....tables.places import name_of
 from .files import Images, Item, find_folder, is_file, read_layout_file
 from .pictures import mask_of_erased, scale_mask
 from .preset import Preset

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ....canvas.fitting import of_one_shape
+from ....canvas.masks.choice import read_marks
+from ....canvas.masks.files import extent_of, to_mask
+from ....canvas.masks.options import ReadMask
+from ....canvas.masks.reading import Unclear
+from ....canvas.masks.values import is_layer
+from ....canvas.pictures.formats import open_image
+from ....canvas.pictures.images import RGB, Size, load_values
 from ....common.errors import RowError
-from ...fitting import of_one_shape
-from ...formats import open_image
-from ...images import RGB, Size, load_values
-from ...mask_choice import read_marks
-from ...mask_files import extent_of, to_mask
-from ...mask_options import ReadMask
-from ...mask_reading import Unclear
-from ...mask_values import is_layer
-from ..places import open_place, reason_of
+from ....tables.places import open_place, reason_of
 
 #: What covers a garment.
 GREY: RGB = (128, 128, 128)

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from pydantic import Field
 
+from ....canvas.row import Columns, Row, Value
 from ....common.errors import RowError, SourceError
-from ..base import Columns, Row, Source, Value
-from ..cells import content_stamps, join_stamps
-from ..mapped import check_keys, map_batches
-from ..places import file_stamp, is_folder, resolve
+from ....tables.cells import content_stamps, join_stamps
+from ....tables.mapped import check_keys, map_batches
+from ....tables.places import file_stamp, is_folder, resolve
+from ....tables.source import Source
 from .files import File, Item
 
 _ROWS_AT_ONCE = 20_000

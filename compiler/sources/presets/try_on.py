@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from ....common.errors import SourceError
-from ..places import name_of
+from ....tables.places import name_of
 from .files import read_layout_file
 from .preset import Preset
 

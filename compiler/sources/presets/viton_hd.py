@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ....canvas.masks.files import check_mask_size
+from ....canvas.pictures.images import Size, decode_image
+from ....canvas.row import Columns, Value
 from ....common.errors import SourceError
-from ...images import Size, decode_image
-from ...mask_files import check_mask_size
-from ..base import Columns, Value
-from ..places import is_folder
+from ....tables.places import is_folder
 from .files import Images, Item, find_folder
 from .pictures import hide, hull, mask_of_file, mask_of_labels, read_labels, widen
 from .try_on import Pair, TryOnSource, read_pairs

@@ -17,13 +17,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from onepic.compiler.embeddings import Embeddings
-from onepic.compiler.index import SCHEMA, Rejection, ShardHeader, read_index
-from onepic.compiler.info import count
-from onepic.compiler.lock import locked
-from onepic.compiler.null_prompt import write_null_prompt
+from onepic.backbones.embeddings import Embeddings
+from onepic.common.lock import locked
 from onepic.compiler.preview import encode_preview
-from onepic.compiler.writer import Sample, ShardWriter
+from onepic.dataset.index import SCHEMA, Rejection, ShardHeader, read_index
+from onepic.dataset.info import count
+from onepic.dataset.null_prompt import write_null_prompt
+from onepic.dataset.writer import Sample, ShardWriter
 
 
 def latents(seed: int = 0, shape: Sequence[int] = (4, 8, 16), scale: float = 1.0) -> Any:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onepic.common.report import Silent
-from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import gather_facts
 from onepic.compiler.inspection.page import render_page
 from onepic.compiler.inspection.selection import draw_selection
+from onepic.dataset.catalogue import open_catalogue
 from tests.compiler.inspection.conftest import latents, reject, sample, write_dataset
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -10,17 +10,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from onepic.canvas.findings import KINDS
 from onepic.common.report import Silent
-from onepic.compiler.findings import KINDS
-from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import Facts, gather_facts
 from onepic.compiler.inspection.page import render_page
-from onepic.compiler.inspection.samples import StoredSample
 from onepic.compiler.inspection.selection import draw_selection
 from onepic.compiler.inspection.sight import Sight
 from onepic.compiler.inspection.summary import to_json, to_lines
-from onepic.compiler.remarks import Remark
-from onepic.compiler.writer import Sample
+from onepic.dataset.catalogue import open_catalogue
+from onepic.dataset.remarks import Remark
+from onepic.dataset.stored import StoredSample
+from onepic.dataset.writer import Sample
 from tests.compiler.inspection.conftest import latents, sample
 
 RECIPE = {

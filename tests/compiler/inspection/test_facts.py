@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from onepic.common.errors import DatasetError
-from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import Facts, Reason, Shape, gather_facts
 from onepic.compiler.inspection.selection import draw_selection
 from onepic.compiler.inspection.summary import to_lines
+from onepic.dataset.catalogue import open_catalogue
 from tests.compiler.inspection.conftest import Heard, latents, reject, sample
 
 

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onepic.common.report import Silent
-from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.facts import gather_facts
 from onepic.compiler.inspection.page import render_page
 from onepic.compiler.inspection.selection import draw_selection
+from onepic.dataset.catalogue import open_catalogue
 from tests.compiler.inspection.conftest import (
     drop_previews,
     latents,

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from onepic.backbones.decoder import load_vae
 from onepic.common.errors import DatasetError
-from onepic.compiler.dataset import open_dataset
-from onepic.compiler.decoder import load_vae
-from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.picture import (
     canvas_beside_mask,
     decode_canvas,
     draw_in_blocks,
     encode_overlay,
 )
-from onepic.compiler.inspection.samples import StoredSample
 from onepic.compiler.inspection.single import read_one
+from onepic.dataset.catalogue import open_catalogue
+from onepic.dataset.dataset import open_dataset
+from onepic.dataset.stored import StoredSample
 from tests.compiler.inspection.conftest import open_picture, sample
 
 

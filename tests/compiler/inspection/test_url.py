@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from onepic.common.errors import DatasetError
 from onepic.common.network import StoreError
-from onepic.compiler.inspection.catalogue import open_catalogue
 from onepic.compiler.inspection.cli import app
 from onepic.compiler.inspection.facts import Facts, gather_facts
 from onepic.compiler.inspection.selection import draw_selection
-from onepic.compiler.writer import Sample
+from onepic.dataset.catalogue import open_catalogue
+from onepic.dataset.writer import Sample
 from tests.compiler.inspection.conftest import latents, reject, sample
 
 NAME = "someone/canvases"

@@ -12,19 +12,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from onepic.backbones.embeddings import Embeddings
+from onepic.backbones.model import open_model
+from onepic.canvas.layout import Box
+from onepic.common.files import to_json
+from onepic.common.lock import locked
 from onepic.compiler import Recipe
 from onepic.compiler.card import CARD, render_card
 from onepic.compiler.compile import make_layout
-from onepic.compiler.embeddings import Embeddings
-from onepic.compiler.files import CANVASES, DATASET, NULL_PROMPT, REJECTED, to_json
-from onepic.compiler.index import Rejection, ShardHeader
-from onepic.compiler.info import count, describe
-from onepic.compiler.layout import Box
-from onepic.compiler.lock import locked
-from onepic.compiler.model import open_model
-from onepic.compiler.null_prompt import write_null_prompt
+from onepic.compiler.info import describe
 from onepic.compiler.preview import Preview, encode_preview, write_sheet
-from onepic.compiler.writer import Sample, ShardWriter
+from onepic.dataset.index import Rejection, ShardHeader
+from onepic.dataset.info import count
+from onepic.dataset.names import CANVASES, DATASET, NULL_PROMPT, REJECTED
+from onepic.dataset.null_prompt import write_null_prompt
+from onepic.dataset.writer import Sample, ShardWriter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

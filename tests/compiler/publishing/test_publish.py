@@ -10,10 +10,10 @@ import pytest
 from onepic.common.errors import DatasetError, HubError, HubRefusedError
 from onepic.compiler import open_dataset
 from onepic.compiler.card import is_as_written
-from onepic.compiler.files import DATASET
 from onepic.compiler.publishing import Destination, publish_dataset
 from onepic.compiler.publishing import publish as publish_module
 from onepic.compiler.publishing import upload as upload_module
+from onepic.dataset.names import DATASET
 
 NAME = "someone/colours"
 HERE = Destination(NAME)

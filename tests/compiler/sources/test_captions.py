@@ -11,8 +11,9 @@ from typing import Any
 import fsspec
 import pytest
 
-from onepic.compiler.findings import Finding, attached
-from onepic.compiler.sources import Columns, FolderSource, Row
+from onepic.canvas.findings import Finding, attached
+from onepic.canvas.row import Columns, Row
+from onepic.compiler.sources import FolderSource
 
 ACCENT = "café"
 CAPTION = {"texts": ("caption",), "optional_texts": ("caption",)}

@@ -6,8 +6,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from onepic.canvas.row import Columns
 from onepic.common.errors import SourceError
-from onepic.compiler.sources import Columns, FolderSource
+from onepic.compiler.sources import FolderSource
 
 
 def touch(folder: Path, *names: str) -> Path:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from onepic.canvas.findings import Finding, attached
+from onepic.canvas.row import Columns
 from onepic.common.errors import SourceError
-from onepic.compiler.findings import Finding, attached
-from onepic.compiler.sources import Columns, GroupsSource, SequencesSource
+from onepic.compiler.sources import GroupsSource, SequencesSource
 
 MEMBERS = {"dog": 4, "mug": 5, "vase": 2}
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from onepic.canvas.row import Columns
 from onepic.common.errors import SourceError
-from onepic.compiler.sources import Columns, HuggingFaceSource
+from onepic.compiler.sources import HuggingFaceSource
 
 datasets = pytest.importorskip("datasets")
 

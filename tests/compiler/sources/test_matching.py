@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onepic.compiler.findings import Finding
+from onepic.canvas.findings import Finding
 from onepic.compiler.sources import FolderSource
 from onepic.compiler.sources.listing import Listing
 from onepic.compiler.sources.matching import match_folders

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from onepic.canvas.findings import Count, Finding, attached
+from onepic.canvas.row import Columns
 from onepic.common.errors import SourceError
-from onepic.compiler.findings import Count, Finding, attached
-from onepic.compiler.sources import Columns, FolderSource
+from onepic.compiler.sources import FolderSource
 
 ROWS = [{"file_name": "a.png", "text": "a cat"}, {"file_name": "sub/b.png", "text": "a dog"}]
 CAPTION = {"texts": ("caption",), "optional_texts": ("caption",)}

@@ -8,8 +8,9 @@ from typing import Any
 import fsspec
 import pytest
 
-from onepic.compiler.findings import attached
-from onepic.compiler.sources import Columns, FolderSource
+from onepic.canvas.findings import attached
+from onepic.canvas.row import Columns
+from onepic.compiler.sources import FolderSource
 from onepic.compiler.sources.listing import list_files
 
 NO_DATA = [

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from onepic.canvas.row import Columns
 from onepic.common.errors import SourceError
-from onepic.compiler.sources import Columns, PhotosSource
+from onepic.compiler.sources import PhotosSource
 from onepic.compiler.sources.photographs import PHOTOGRAPHS
 from onepic.compiler.sources.photos import crop_box
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from onepic.canvas.row import Columns
 from onepic.common.errors import SourceError
-from onepic.compiler.sources import Columns, DreamBenchSource, GroupsSource
+from onepic.compiler.sources import DreamBenchSource, GroupsSource
 
 CLASSES = """Classes
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from onepic.canvas.row import Columns, Row
 from onepic.common.errors import SourceError
-from onepic.compiler.sources import Columns, DressCodeSource, Row
+from onepic.compiler.sources import DressCodeSource
 
 CATEGORIES = {"upper_body": 4, "lower_body": 6, "dresses": 7}
 LAYOUT = "the layout of Dress Code: in each of upper_body/"

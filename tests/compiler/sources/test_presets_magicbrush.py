@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from onepic.canvas.row import Columns
 from onepic.common.errors import SourceError
-from onepic.compiler.sources import Columns, MagicBrushSource, SequencesSource
+from onepic.compiler.sources import MagicBrushSource, SequencesSource
 
 IMAGES = ("image", "edited", "edit_mask")
 

@@ -15,10 +15,11 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from typer.testing import CliRunner
 
+from onepic.canvas.row import Columns, Row
 from onepic.common.errors import SourceError
 from onepic.compiler import open_dataset
 from onepic.compiler.cli import app
-from onepic.compiler.sources import Columns, Row, VitonHDSource
+from onepic.compiler.sources import VitonHDSource
 from onepic.compiler.sources.presets.viton_hd import hidden_part
 
 FILES = {

@@ -9,10 +9,11 @@ import yaml
 from PIL import Image
 from pydantic import ValidationError
 
+from onepic.canvas.row import Columns
 from onepic.common.errors import SourceError
 from onepic.compiler.recipe import Recipe
 from onepic.compiler.scenes.rows import IMAGES, TEXTS
-from onepic.compiler.sources import Columns, ScenesSource
+from onepic.compiler.sources import ScenesSource
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 TINY = {"kind": "scenes", "count": 3, "size": 64, "seed": 4}

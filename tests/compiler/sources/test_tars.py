@@ -9,9 +9,10 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from onepic.canvas.findings import Finding, attached
+from onepic.canvas.row import Columns
 from onepic.common.errors import SourceError
-from onepic.compiler.findings import Finding, attached
-from onepic.compiler.sources import Columns, WebDatasetSource
+from onepic.compiler.sources import WebDatasetSource
 
 
 def test_members_of_one_name_are_a_row(make_tar, rows_of):

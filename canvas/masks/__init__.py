@@ -1,0 +1,1 @@
+"""The masks of a task: drawn ones, and those read from files."""

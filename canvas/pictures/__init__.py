@@ -1,0 +1,1 @@
+"""Image files become pictures in RGB, unless they are damaged or of another kind."""

@@ -1,0 +1,1 @@
+"""Sending shards to a store while others are made."""

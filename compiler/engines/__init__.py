@@ -1,0 +1,1 @@
+"""Who runs the shard jobs: this process, or Ray."""

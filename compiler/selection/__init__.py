@@ -1,0 +1,1 @@
+"""Which rows are wanted: filters, and what they are told by."""

@@ -1,0 +1,62 @@
+"""Marks of what has arrived in the store that a dataset is compiled into.
+
+A shard whose mark says what its index says counts as if its tar and its text were here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..common.files import to_json, write_whole
+from .names import STATE
+
+if TYPE_CHECKING:
+    from .index import ShardHeader
+
+INDEX = "index"
+
+
+def arrived_parts(folder: Path, header: ShardHeader) -> set[str]:
+    """What has arrived of this very shard: ``tar`` and ``text``, and ``index`` as the last."""
+    expected = _expected(header)
+    try:
+        found = json.loads(_path(folder, header.number).read_bytes())
+        return {part for part, value in found.items() if expected.get(part) == value}
+    except (OSError, ValueError, AttributeError):
+        return set()
+
+
+def is_sent(folder: Path, header: ShardHeader) -> bool:
+    """Whether all of the shard has arrived."""
+    return arrived_parts(folder, header) == _expected(header).keys()
+
+
+def mark_arrived(folder: Path, header: ShardHeader, arrived: Collection[str]) -> None:
+    """Note that some parts have arrived, besides those that have."""
+    parts = {*arrived_parts(folder, header), *arrived}
+    mark = {name: value for name, value in _expected(header).items() if name in parts}
+    path = _path(folder, header.number)
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, to_json(mark))
+
+
+def mark_sent(folder: Path, header: ShardHeader) -> None:
+    """Note that all of the shard has arrived."""
+    mark_arrived(folder, header, _expected(header))
+
+
+def forget_sent(folder: Path, number: int) -> None:
+    """Take the mark of a shard away."""
+    _path(folder, number).unlink(missing_ok=True)
+
+
+def _expected(header: ShardHeader) -> dict[str, str]:
+    files = {name: record.sha256 for name, record in header.files.items()}
+    return {**files, INDEX: header.fingerprint}
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / STATE / "sent" / f"{number:05d}.json"

@@ -1,0 +1,1 @@
+"""Rows from tables: CSV, JSON Lines and Parquet, here or at a URL."""
