@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from ..compiler.recipe import Recipe
 from .findings import Finding
 from .fitting import of_one_shape
 from .pictures.images import Size
+from .recipe import CanvasRecipe
 
 
-def cut_differently(recipe: Recipe, sizes: Mapping[str, Size]) -> tuple[Finding, ...]:
+def cut_differently(recipe: CanvasRecipe, sizes: Mapping[str, Size]) -> tuple[Finding, ...]:
     """A finding for each pair of columns whose images differ in shape, by their upright `sizes`.
 
     Nothing is found where ``align`` names what belongs together, where `fit` cuts nothing, or where
@@ -42,6 +42,6 @@ def _member(column: str) -> str:
     return number if number.isdigit() else ""
 
 
-def _is_cut_first(recipe: Recipe, column: str) -> bool:
+def _is_cut_first(recipe: CanvasRecipe, column: str) -> bool:
     panels = [panel for panel in recipe.panels.values() if panel.from_ == column]
     return any(step.stage == "geometry" for panel in panels for step in panel.apply)

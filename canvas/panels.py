@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..common.errors import DroppedRowError, RowError
-from ..compiler.recipe import Recipe
-from ..compiler.selection.filters import check_size, check_values
 from .findings import Finding
 from .fitting import crop_box, fit_image, of_one_shape
 from .layout import Layout
@@ -25,6 +23,7 @@ from .operations import Operation, Picture, failing_one_row
 from .pairs import cut_differently
 from .panel_options import Panel
 from .pictures.images import Decoded, Size, decode_image
+from .recipe import CanvasRecipe
 from .row import Row
 from .sharing import Origin
 
@@ -80,7 +79,7 @@ class _Draft:
 
 
 def prepare_rows(
-    recipe: Recipe, layout: Layout, rows: Sequence[Row], whole: Collection[str] | None = None
+    recipe: CanvasRecipe, layout: Layout, rows: Sequence[Row], whole: Collection[str] | None = None
 ) -> list[PreparedRow | RowError]:
     """Make the panels of some rows, in order; a row that cannot be made gives its error.
 
@@ -102,7 +101,7 @@ def prepare_rows(
     return [_finish(recipe, draft) for draft in drafts]
 
 
-def needs_all(recipe: Recipe, column: str) -> bool:
+def needs_all(recipe: CanvasRecipe, column: str) -> bool:
     """Whether an image must be decoded at full size: masks, changes of geometry and labels ask."""
     panels = [name for name, panel in recipe.panels.items() if panel.from_ == column]
     return any(
@@ -133,11 +132,11 @@ def _alive(drafts: Sequence[_Draft]) -> list[_Draft]:
     return [draft for draft in drafts if draft.error is None]
 
 
-def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> _Draft:
+def _begin(recipe: CanvasRecipe, layout: Layout, row: Row, whole: Collection[str]) -> _Draft:
     draft = _Draft(row, error=row.error, findings=list(row.findings))
     if draft.error is None:
         try:
-            check_values(recipe.filters, row.values)
+            recipe.check_values(row.values)
             seed, template = seed_of(recipe.seed, row.key, "prompt"), recipe.template
             draft.prompt = template.fill(row.values, seed)
             draft.findings += [
@@ -158,11 +157,11 @@ def _begin(recipe: Recipe, layout: Layout, row: Row, whole: Collection[str]) -> 
     return draft
 
 
-def _decode(recipe: Recipe, row: Row, column: str, at_least: Size | None) -> Decoded:
+def _decode(recipe: CanvasRecipe, row: Row, column: str, at_least: Size | None) -> Decoded:
     value = row.values.get(column)
     if not isinstance(value, str | bytes | Image.Image):
         raise RowError("read", f"column {column!r} has no image")
-    accept = partial(check_size, recipe.filters, column)
+    accept = partial(recipe.check_size, column)
     try:
         return decode_image(
             value,
@@ -177,7 +176,7 @@ def _decode(recipe: Recipe, row: Row, column: str, at_least: Size | None) -> Dec
         raise RowError(error.stage, f"column {column!r}: {error.reason}") from error
 
 
-def _check_alignment(recipe: Recipe, draft: _Draft) -> None:
+def _check_alignment(recipe: CanvasRecipe, draft: _Draft) -> None:
     """Images that must align may differ in scale only."""
     for first, second in zip(recipe.align, recipe.align[1:], strict=False):
         a, b = draft.images[first].original_size, draft.images[second].original_size
@@ -189,7 +188,7 @@ def _check_alignment(recipe: Recipe, draft: _Draft) -> None:
             )
 
 
-def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft) -> None:
+def _cut(recipe: CanvasRecipe, layout: Layout, name: str, panel: Panel, draft: _Draft) -> None:
     """Bring one panel to its size; panels of the same origin share the work."""
     decoded, size, fit = draft.images[panel.from_], (layout.width, layout.height), recipe.fit
     geometry = tuple(step for step in panel.apply if step.stage == "geometry")
@@ -232,7 +231,7 @@ def _cut(recipe: Recipe, layout: Layout, name: str, panel: Panel, draft: _Draft)
     )
 
 
-def _rng(recipe: Recipe, row: Row, mask: str) -> np.random.Generator:
+def _rng(recipe: CanvasRecipe, row: Row, mask: str) -> np.random.Generator:
     """What a mask is drawn with: alike for all panels of a row."""
     return np.random.default_rng(seed_of(recipe.seed, row.key, "mask", mask))
 
@@ -267,7 +266,7 @@ def _check_sizes(name: str, before: Sequence[Picture], after: Sequence[Picture])
             )
 
 
-def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
+def _finish(recipe: CanvasRecipe, draft: _Draft) -> PreparedRow | RowError:
     narrowed = None
     if draft.error is None and recipe.target.mask is not None:
         mask = draft.pictures[recipe.target.panels[0]].masks[recipe.target.mask]
@@ -297,7 +296,7 @@ def _finish(recipe: Recipe, draft: _Draft) -> PreparedRow | RowError:
     )
 
 
-def _targets(recipe: Recipe, key: str) -> tuple[str, ...]:
+def _targets(recipe: CanvasRecipe, key: str) -> tuple[str, ...]:
     """The target panels of a row: all of the recipe's, or as many as it lets draw."""
     panels, choose = recipe.target.panels, recipe.target.choose
     if choose is None:

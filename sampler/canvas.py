@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ..canvas.layout import Box, Layout, target_mask
 from ..canvas.narrowed import erase_hidden
 from ..canvas.panels import digest_of, needs_all, noise_seed, prepare_rows
+from ..canvas.recipe import CanvasRecipe
 from ..canvas.row import ImageValue, Row, Value
 from ..common.errors import RowError, TaskError
 from ..common.strict import suggest
-from ..compiler.recipe import Recipe
 from .task import Task
 
 
@@ -118,7 +118,7 @@ def check_inputs(task: Task, images: Mapping[str, object]) -> None:
         )
 
 
-def _context_recipe(task: Task, prompt: str | None) -> Recipe:
+def _context_recipe(task: Task, prompt: str | None) -> CanvasRecipe:
     """The recipe for what is known: each panel is made from the input of its own name."""
     recipe = task.recipe
     panels = {

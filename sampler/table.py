@@ -12,7 +12,7 @@ from typing import cast
 
 from ..canvas.row import Columns, Row
 from ..common.errors import SourceError, TaskError
-from ..compiler.sources import TableSource
+from ..tables.table import TableSource
 from .files import write_file
 
 RESULTS = "results.csv"

@@ -11,11 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..canvas.layout import Layout
+from ..canvas.recipe import CanvasRecipe, canvas_recipe
 from ..canvas.sizes import check_panel_size
 from ..common.errors import RecipeError, TaskError
 from ..common.strict import suggest
-from ..compiler.recipe import Recipe
-from ..compiler.recipe_file import recipe_from_data
 from ..trainer.task_card import CARD_VERSION, TASK_CARD
 
 
@@ -33,7 +32,7 @@ class Task:
     name: str
     folder: Path
     kind: str
-    recipe: Recipe
+    recipe: CanvasRecipe
     size: tuple[int, int]
     factor: int
     channels: int
@@ -82,7 +81,7 @@ class Task:
         data["target"] |= {"panels": targets, "choose": None}
         data["align"] = ()
         try:
-            return replace(self, recipe=Recipe.model_validate(data))
+            return replace(self, recipe=CanvasRecipe.model_validate(data))
         except ValidationError as error:
             reasons = "; ".join(problem["msg"] for problem in error.errors())
             raise TaskError(f"task {self.name}: {reasons.removeprefix('Value error, ')}") from error
@@ -191,8 +190,7 @@ def _read_card(path: Path) -> dict[str, Any]:
 
 def _make(name: str, folder: Path, card: Mapping[str, Any], task: Mapping[str, Any]) -> Task:
     try:
-        # Where the images come from is said when sampling; a recipe cannot do without.
-        recipe = recipe_from_data({**task["recipe"], "source": {"kind": "photos"}}, folder)
+        recipe = canvas_recipe(task["recipe"], folder)
     except (RecipeError, ValidationError) as error:
         raise TaskError(
             f"{folder / TASK_CARD}: the recipe of {name} is not one that this onepic knows: {error}"

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from PIL import Image
 
 from ...common.errors import RowError
-from ...compiler.recipe import Recipe
 from ..findings import Finding
 from ..fitting import fit_mask
 from ..pictures.images import Size
+from ..recipe import CanvasRecipe
 from ..row import Row
 from .files import MaskFile, check_extent, read_mask
 
 
-def read_row_masks(recipe: Recipe, row: Row) -> dict[str, MaskFile]:
+def read_row_masks(recipe: CanvasRecipe, row: Row) -> dict[str, MaskFile]:
     """The masks that a row brings, by column; those that the recipe draws for it are not there.
 
     Raises:
@@ -30,7 +30,7 @@ def read_row_masks(recipe: Recipe, row: Row) -> dict[str, MaskFile]:
 
 
 def fit_masks(
-    recipe: Recipe, panel: str, masks: Mapping[str, Image.Image], size: Size
+    recipe: CanvasRecipe, panel: str, masks: Mapping[str, Image.Image], size: Size
 ) -> tuple[dict[str, Image.Image], list[Finding]]:
     """Masks of a panel's image, cut as the panel is to `size` (width, height) in px.
 
