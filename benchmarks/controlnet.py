@@ -43,8 +43,9 @@ from learning import (
 )
 from torch import Tensor
 
-from onepic.backbones.decoder import decode_box, load_vae
+from onepic.backbones.model import load_vae
 from onepic.canvas.layout import Box
+from onepic.dataset.decoder import decode_box
 from onepic.sampler.cached import fill_batch, load_scheduler
 from onepic.trainer import CanvasLoader, Settings, open_canvases, train
 from onepic.trainer.base import Base, open_base

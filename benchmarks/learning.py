@@ -29,7 +29,7 @@ from PIL import Image
 from quality import Pixels
 from torch import Tensor
 
-from onepic.backbones.decoder import load_vae
+from onepic.backbones.model import load_vae
 from onepic.canvas.layout import Box, Layout
 from onepic.canvas.panels import PreparedRow, prepare_rows
 from onepic.canvas.row import Columns

@@ -99,7 +99,7 @@ def write_onepic(folder: Path, samples: int) -> None:
     """A compiled dataset, without encoding anything."""
     from safetensors.numpy import save_file
 
-    from onepic.backbones.embeddings import Embeddings
+    from onepic.backbones.texts import Embeddings
     from onepic.common.files import to_json
     from onepic.common.lock import locked
     from onepic.dataset.info import count

@@ -142,10 +142,10 @@ def make_layout(recipe: Recipe, model: Model) -> Layout:
         cells = len(recipe.layout), len(recipe.layout[0])
         width, height = auto_panel_size(*cells, model.native_area)
     try:
-        check_panel_size(width, height, model.factor)
+        check_panel_size(width, height, model.latents.factor)
     except ValueError as error:
         raise RecipeError(f"panel_size: {error}") from error
-    return Layout(recipe.layout, width, height, model.factor)
+    return Layout(recipe.layout, width, height, model.latents.factor)
 
 
 def _scan(

@@ -34,14 +34,20 @@ class PanelSize(Strict):
     height: int = Field(ge=8, le=8192)
 
 
-class Recipe(CanvasRecipe):
-    """One task, from its source to the shape of its samples."""
+class Rows(Strict):
+    """Which rows a task is made of; the keys that a recipe begins with."""
 
+    task: str
     source: AnySource = Field(description="Where the rows come from.")
     filters: tuple[AnyFilter, ...] = Field(
         default=(),
         description="What keeps a row out: score, min_size, aspect, duplicates, near_duplicates.",
     )
+
+
+class Recipe(CanvasRecipe, Rows):
+    """One task, from its source to the shape of its samples."""
+
     model: str = Field(
         default="miniature", description="A diffusers SDXL folder, a Hub id, or `miniature`."
     )

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..backbones.embeddings import Embeddings
+from ..backbones.texts import Embeddings
 from ..canvas.findings import Finding, count_findings
 from ..canvas.layout import Layout, assemble_latents, assemble_pixels, target_mask
 from ..canvas.looks import look_at_latents

@@ -47,16 +47,15 @@ class DatasetSample:
     """One canvas as it is trained on.
 
     `latents` are float16 [C, H, W], scaled; `mask` uint8 [1, H, W], 1 = target; both are read-only
-    views of the shard. `hidden`, float16 [tokens, D], and `pooled`, float16 [P], are the prompt's
-    embeddings. `metadata` is the sample's JSON, `preview` its WebP.
+    views of the shard. `texts` are the prompt's embeddings, by name. `metadata` is the sample's
+    JSON, `preview` its WebP.
     """
 
     key: str
     latents: NDArray[np.float16]
     mask: NDArray[np.uint8]
     prompt: str
-    hidden: NDArray[np.float16]
-    pooled: NDArray[np.float16]
+    texts: dict[str, NDArray[Any]]
     metadata: dict[str, Any]
     preview: bytes
 
@@ -163,8 +162,7 @@ class _Shard:
 
     index: pa.Table
     tar: mmap.mmap
-    hidden: NDArray[np.float16]
-    pooled: NDArray[np.float16]
+    texts: dict[str, NDArray[Any]]
 
 
 @lru_cache(maxsize=64)
@@ -176,7 +174,7 @@ def _open_shard(store: Store, number: int, time: int) -> _Shard:  # noqa: ARG001
         raise DatasetError(f"{path}: missing or damaged; compile again to restore it")
     tar = _read_file(store, header, "tar", lambda file: _map(file, index))
     text = _read_file(store, header, "text", lambda file: load(file.read()))
-    return _Shard(index, tar, text["hidden"], text["pooled"])
+    return _Shard(index, tar, text)
 
 
 def _read_file(store: Store, header: ShardHeader, name: str, read: Callable[[BinaryIO], T]) -> T:
@@ -217,8 +215,7 @@ def _read_sample(shard: _Shard, row: int) -> DatasetSample:
         latents=latents,
         mask=_tail(member("mask"), np.dtype(np.uint8), (1, height, width)),
         prompt=entry["prompt"],
-        hidden=shard.hidden[entry["prompt_row"]],
-        pooled=shard.pooled[entry["prompt_row"]],
+        texts={name: array[entry["prompt_row"]] for name, array in shard.texts.items()},
         metadata=json.loads(bytes(member("json"))),
         preview=bytes(member("webp")),
     )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from ..backbones.embeddings import Embeddings
+from ..backbones.texts import Embeddings
 from ..canvas.findings import Counts
 from ..canvas.sharing import Shared
 from ..common.files import settle, sha256
@@ -125,9 +125,8 @@ class ShardWriter:
         self._file.close()
         files: dict[str, FileRecord] = {}
         if embeddings is not None:
-            tensors = {"hidden": embeddings.hidden, "pooled": embeddings.pooled}
             # save_file would keep other users out, and raise no OSError on a full disk.
-            self._text_path.write_bytes(save(tensors))
+            self._text_path.write_bytes(save(embeddings.arrays))
             files["tar"] = FileRecord(self._tar.size, tar_hash)
             files["text"] = FileRecord(self._text_path.stat().st_size, sha256(self._text_path))
         header = ShardHeader(

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..backbones.known import BACKBONES
 from ..canvas.layout import Layout
 from ..canvas.recipe import CanvasRecipe, canvas_recipe
 from ..canvas.sizes import check_panel_size
@@ -160,7 +161,8 @@ def _find(place: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    patterns = [TASK_CARD, "*.safetensors", "*.json", "unet/*"]
+    networks = dict.fromkeys(f"{one.network.folder}/*" for one in BACKBONES.values())
+    patterns = [TASK_CARD, "*.safetensors", "*.json", *networks]
     try:
         return Path(snapshot_download(place, revision=revision, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from onepic.backbones.embeddings import Embeddings
+from onepic.backbones.texts import Embeddings
 from onepic.common.files import to_json
 from onepic.common.lock import locked
 from onepic.dataset.index import SHARED, Rejection, ShardHeader
@@ -66,7 +66,10 @@ def write_dataset(
             for number, size in enumerate(counts)
         ]
     seven = np.full((1, 3, 8), 7, np.float16), np.full((1, 4), 7, np.float16)
-    write_null_prompt(folder / NULL_PROMPT, Embeddings(*seven, cut=[False]))
+    write_null_prompt(
+        folder / NULL_PROMPT,
+        Embeddings(dict(zip(("hidden", "pooled"), seven, strict=True)), [False]),
+    )
     info = {
         "format_version": 1,
         "complete": True,
@@ -92,9 +95,8 @@ def _write_shard(
             writer.add(_new_sample(f"{number * 100 + row:09d}", random, shapes[row % len(shapes)]))
         prompts = len(writer.prompts)
         hidden, pooled = random.random((prompts, 3, 8)), random.random((prompts, 4))
-        embeddings = Embeddings(
-            hidden.astype(np.float16), pooled.astype(np.float16), [False] * prompts
-        )
+        arrays = {"hidden": hidden.astype(np.float16), "pooled": pooled.astype(np.float16)}
+        embeddings = Embeddings(arrays, [False] * prompts)
         rejected = () if size else (Rejection("0", "a", "", "read", "missing"),)
         return writer.complete("f" * 64, embeddings if size else None, rejected, (size, size))
 

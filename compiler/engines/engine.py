@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backbones.embeddings import Embeddings
 from ...backbones.model import Model
+from ...backbones.texts import Embeddings
 from ...common.memory import keep_freed_memory
 from ...dataset.index import ShardHeader
 from ..shard import Progress, ShardJob, compile_shard

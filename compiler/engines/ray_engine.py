@@ -16,7 +16,7 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from ...backbones.embeddings import Embeddings
+from ...backbones.texts import Embeddings
 from ...common.errors import OnepicError, RunError
 from ..shard import ShardJob, compile_shard
 from .engine import EncoderSettings, Event, Scheduling

@@ -125,7 +125,7 @@ def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None
     sample = read_one(catalogue, number)
     print("\n".join(sample_lines(sample)), flush=True)
     # Loading the VAE takes seconds, and only this needs it.
-    from ...backbones.decoder import load_vae
+    from ...backbones.model import load_vae
     from .picture import canvas_beside_mask, decode_canvas, draw_in_blocks
 
     model = catalogue.info["model"]

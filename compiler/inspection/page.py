@@ -198,7 +198,7 @@ class _Pictures:
         if self._failed is not None:
             raise self._failed
         if self._vae is None:
-            from ...backbones.decoder import load_vae
+            from ...backbones.model import load_vae
 
             try:
                 self._vae = load_vae(self.info["model"]["name"], self.info["model"]["revision"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image
 from rich.style import Style
 from rich.text import Text
 
+from ...backbones.latents import Latents
 from ...canvas.layout import Box
 from ...common.errors import DatasetError
 from ...dataset.stored import StoredSample
@@ -21,14 +21,6 @@ from ..preview import TARGET_COLOUR, outlined
 _GAP = 8
 #: How much of the picture the overlay hides, of 255.
 _OPACITY = 105
-
-
-@dataclass(frozen=True)
-class RecordedScale:
-    """The scale of a dataset's latents, as its dataset.json says."""
-
-    scaling_factor: float
-    shift_factor: float
 
 
 def decode_canvas(vae: Any, sample: StoredSample, info: Mapping[str, Any]) -> NDArray[np.uint8]:
@@ -41,14 +33,14 @@ def decode_canvas(vae: Any, sample: StoredSample, info: Mapping[str, Any]) -> ND
     """
     import torch
 
-    from ...backbones.decoder import decode_boxes
+    from ...dataset.decoder import decode_boxes
 
     model = info["model"]
-    scale = RecordedScale(model["scaling_factor"], model["shift_factor"])
-    latents = torch.tensor(sample.latents[None], dtype=torch.float32)
-    factor = model["factor"]
-    boxes = _panel_boxes(sample, factor)
-    canvas: NDArray[np.uint8] = decode_boxes(vae, latents, boxes, factor, scale)[0]
+    names = ("factor", "scaling_factor", "shift_factor")
+    latents = Latents(channels=len(sample.latents), **{name: model[name] for name in names})
+    boxes = _panel_boxes(sample, latents.factor)
+    canvases = torch.tensor(sample.latents[None], dtype=torch.float32)
+    canvas: NDArray[np.uint8] = decode_boxes(vae, canvases, boxes, latents)[0]
     return canvas
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from onepic.backbones.embeddings import Embeddings
+from onepic.backbones.texts import Embeddings
 from onepic.canvas.layout import Layout
 from onepic.common.lock import locked
 from onepic.compiler.plan import Outdated, Plan, outdated_shards, remove_surplus

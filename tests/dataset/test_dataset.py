@@ -69,8 +69,8 @@ def test_a_sample_has_all_that_training_needs(finished, finished_project):
     assert sample.mask.sum() == 64
     assert sample.prompt == "colorize"
     text = load_file(finished_project.output / "shards/00001.text.safetensors")
-    np.testing.assert_array_equal(sample.hidden, text["hidden"][0])
-    np.testing.assert_array_equal(sample.pooled, text["pooled"][0])
+    np.testing.assert_array_equal(sample.texts["hidden"], text["hidden"][0])
+    np.testing.assert_array_equal(sample.texts["pooled"], text["pooled"][0])
     assert sample.preview[8:12] == b"WEBP"
     assert sample.metadata["canvas_size"] == [128, 64]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from onepic.backbones.embeddings import Embeddings
+from onepic.backbones.texts import Embeddings
 from onepic.common.errors import RunError
 from onepic.common.lock import locked
 from onepic.dataset.index import Rejection, ShardHeader, read_header, read_index
@@ -166,7 +166,7 @@ def test_equal_prompts_share_a_row_of_embeddings(tmp_path, token):
     text = load_file(shard_path(tmp_path, 0, ".text.safetensors"))
     assert index["prompt_row"].to_pylist() == [0, 1, 0, 2, 1]
     assert text["hidden"].shape == (3, 77, 8)
-    np.testing.assert_array_equal(text["pooled"], embed(["b", "a", ""]).pooled)
+    np.testing.assert_array_equal(text["pooled"], embed(["b", "a", ""]).arrays["pooled"])
 
 
 def test_members_lie_where_the_index_says(tmp_path, token):

@@ -165,11 +165,14 @@ class TestCanvas:
         latents_of(pipe, {"grey": grey})
         given = network.options[0]
         np.testing.assert_allclose(
-            given["hidden"][0].numpy(), sample.hidden.astype(np.float32), rtol=2**-10, atol=1e-4
+            given["hidden"][0].numpy(),
+            sample.texts["hidden"].astype(np.float32),
+            rtol=2**-10,
+            atol=1e-4,
         )
         np.testing.assert_allclose(
             given["added_cond_kwargs"]["text_embeds"][0].numpy(),
-            sample.pooled.astype(np.float32),
+            sample.texts["pooled"].astype(np.float32),
             rtol=2**-10,
             atol=1e-4,
         )

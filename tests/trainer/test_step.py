@@ -87,9 +87,9 @@ def test_the_network_is_given_the_prompts_and_sizes_of_the_batch():
     batch, network = new_batch(), Network()
     new_objective().losses(network, batch, 7)
     added = network.others["added_cond_kwargs"]
-    assert torch.equal(network.hidden, batch.hidden.float())
-    assert torch.equal(added["text_embeds"], batch.pooled.float())
-    assert torch.equal(added["time_ids"], batch.time_ids)
+    assert torch.equal(network.hidden, batch.texts["hidden"].float())
+    assert torch.equal(added["text_embeds"], batch.texts["pooled"].float())
+    assert torch.equal(added["time_ids"], batch.conditions["time_ids"])
 
 
 def test_under_autocast_all_is_bfloat16_but_the_sizes():

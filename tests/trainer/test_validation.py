@@ -210,4 +210,4 @@ def test_only_the_context_is_lent(datasets: list[Canvases]):
     target = batch.mask.bool().expand_as(batch.latents)
     assert torch.equal(mixed.latents[target], batch.latents[target])
     assert torch.equal(mixed.latents[~target], other.latents[~target])
-    assert torch.equal(mixed.hidden, batch.hidden)
+    assert torch.equal(mixed.texts["hidden"], batch.texts["hidden"])

@@ -71,16 +71,16 @@ def test_jobs_are_made_when_their_turn_comes(engine, bare_project):
 def test_the_empty_prompt_is_zeros_where_the_model_says_so(engine, settings):
     embeddings = engine.empty_prompt().result()
     assert settings.model.zero_empty_prompt
-    assert embeddings.hidden.shape[:2] == (1, 77)
-    assert not embeddings.hidden.any()
-    assert not embeddings.pooled.any()
+    assert embeddings.arrays["hidden"].shape[:2] == (1, 77)
+    assert not embeddings.arrays["hidden"].any()
+    assert not embeddings.arrays["pooled"].any()
 
 
 def test_panels_and_prompts_are_encoded_in_the_background(encoder, picture):
     pixels = np.stack([np.asarray(picture(64, 64, seed)) for seed in range(3)])
     latents, prompts = encoder.panels(pixels, [0, 1, 2]), encoder.prompts(["a", "b"])
     assert [latent.shape for latent in latents.result()] == [(4, 8, 8)] * 3
-    assert len(prompts.result().hidden) == 2
+    assert len(prompts.result().arrays["hidden"]) == 2
     assert latents.done()
     assert prompts.done()
 

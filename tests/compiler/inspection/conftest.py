@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from onepic.backbones.embeddings import Embeddings
+from onepic.backbones.texts import Embeddings
 from onepic.common.lock import locked
 from onepic.compiler.preview import encode_preview
 from onepic.dataset.index import SCHEMA, Rejection, ShardHeader, read_index
@@ -124,7 +124,7 @@ def _write_shards(
 
 def embeddings(prompts: int) -> Embeddings:
     hidden, pooled = np.zeros((prompts, 77, 8), np.float16), np.zeros((prompts, 8), np.float16)
-    return Embeddings(hidden, pooled, [False] * prompts)
+    return Embeddings({"hidden": hidden, "pooled": pooled}, [False] * prompts)
 
 
 def _write_rejected(path: Path, rejected: Sequence[Rejection]) -> None:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from onepic.backbones.embeddings import Embeddings
 from onepic.backbones.model import open_model
+from onepic.backbones.texts import Embeddings
 from onepic.canvas.layout import Box
 from onepic.common.files import to_json
 from onepic.common.lock import locked

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from onepic.backbones.decoder import decode_box, decode_boxes, load_vae
-from onepic.backbones.model import open_model
+from onepic.backbones.model import load_vae, open_model
 from onepic.canvas.layout import Box
 from onepic.common.errors import ModelError
 from onepic.dataset.dataset import open_dataset
+from onepic.dataset.decoder import decode_box, decode_boxes
 from tests.conftest import draw_picture
 
 UNIT = SimpleNamespace(scaling_factor=0.5, shift_factor=0.25)
