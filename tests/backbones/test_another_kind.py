@@ -224,5 +224,5 @@ def test_a_dataset_of_an_unknown_kind_is_refused(data: Path) -> None:
     info = json.loads((data / "dataset.json").read_text())
     info["model"]["backbone"] = "huge"
     (data / "dataset.json").write_text(json.dumps(info))
-    with pytest.raises(DatasetError, match="no backbone 'huge'; known: sdxl, tiny|did you mean"):
+    with pytest.raises(DatasetError, match="no backbone 'huge'"):
         open_canvases(data)

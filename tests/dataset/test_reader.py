@@ -46,12 +46,11 @@ def arrays(canvases: Canvases, samples: list[int], prompts: bool = True) -> Arra
     """A batch full of what no sample holds."""
     size, table = len(samples), canvases.samples
     channels, height, width = table.shapes[table.shape[samples[0]]]
-    texts = size if prompts else 0
+    texts = canvases.empty_prompt.items() if prompts else ()
     return Arrays(
         np.full((size, channels, height, width), np.nan, np.float16),
         np.full((size, 1, height, width), 99, np.uint8),
-        np.full((texts, *canvases.empty_prompt["hidden"].shape), np.nan, np.float16),
-        np.full((texts, *canvases.empty_prompt["pooled"].shape), np.nan, np.float16),
+        {name: np.full((size, *one.shape), np.nan, one.dtype) for name, one in texts},
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from onepic.backbones.sampling import SCHEDULE
 from onepic.sampler.denoise import compose, denoise, guide, network_input, rescale_guidance
 
 SDXL = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -74,7 +75,9 @@ def fill(m: Tensor, x_0: Tensor, scheduler: Any, predict: Any, count: int = 2) -
     state = noise * scheduler.init_noise_sigma
     ancestral = "Ancestral" in type(scheduler).__name__ or "LCM" in type(scheduler).__name__
     options = {"generator": random} if ancestral else {}
-    return denoise(m, x_0, state, scheduler, predict, options, lambda _n, _t, state: state)
+    return denoise(
+        m, x_0, state, scheduler, SCHEDULE, predict, options, lambda _n, _t, state: state
+    )
 
 
 class TestRecovering:
@@ -129,7 +132,7 @@ class TestContext:
         scheduler = make_scheduler("euler")
         scheduler.set_timesteps(4)
         t, state = scheduler.timesteps[0], torch.full((1, 4, 8, 16), 20.0)
-        seen = network_input(m, state, x_0, scheduler, t)
+        seen = network_input(m, state, x_0, scheduler, t, SCHEDULE)
         inside = m.bool().expand_as(seen)
         scale = (scheduler.sigmas[0] ** 2 + 1).sqrt()
         torch.testing.assert_close(seen[inside], (state / scale)[inside])
@@ -145,7 +148,7 @@ class TestContext:
             return torch.full_like(state, 7.0) if number == 2 else state
 
         state = torch.randn(1, 4, 8, 16, generator=torch.Generator().manual_seed(1))
-        filled = denoise(m, x_0, state, scheduler, lambda x, _t: x, {}, last_word)
+        filled = denoise(m, x_0, state, scheduler, SCHEDULE, lambda x, _t: x, {}, last_word)
         assert calls == [(number, float(t)) for number, t in enumerate(scheduler.timesteps)]
         assert torch.equal(filled, compose(m, torch.full_like(x_0, 7.0), x_0))
 

@@ -66,6 +66,11 @@ def distribution(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArra
     return latents.mean.numpy(), latents.std.numpy()
 
 
+def scaled(**changes: float) -> Model:
+    """The miniature with other settings of its latents."""
+    return replace(MODEL, latents=replace(MODEL.latents, **changes))
+
+
 def loud(factor: float = 1e4) -> Encoder:
     """The miniature with a first layer so strong that bright pixels leave the range of float16."""
     encoder = Encoder(MODEL)
@@ -89,12 +94,12 @@ def test_latents_are_the_means_of_the_vae_scaled_for_the_unet(
     encoder: Encoder, panels: Any
 ) -> None:
     mean, _ = distribution(panels(1, 2))
-    expected = mean * MODEL.scaling_factor
+    expected = mean * MODEL.latents.scaling_factor
     np.testing.assert_allclose(encode(encoder, panels(1, 2)), expected, rtol=2e-3, atol=2e-3)
 
 
 def test_a_models_shift_is_taken_off_before_scaling(panels: Any) -> None:
-    encoder = Encoder(replace(MODEL, shift_factor=0.5, scaling_factor=2.0))
+    encoder = Encoder(scaled(shift_factor=0.5, scaling_factor=2.0))
     mean, _ = distribution(panels(1))
     expected = (mean - 0.5) * 2
     np.testing.assert_allclose(encode(encoder, panels(1)), expected, rtol=2e-3, atol=5e-3)
@@ -138,7 +143,7 @@ def test_a_sample_follows_from_its_seed(sampler: Encoder, panels: Any) -> None:
 def test_samples_are_spread_as_the_distribution_says(sampler: Encoder, panels: Any) -> None:
     mean, std = distribution(panels(1))
     batches = [encode(sampler, panels(*[1] * 8), *range(n, n + 8)) for n in range(0, 32, 8)]
-    samples = np.concatenate(batches) / MODEL.scaling_factor
+    samples = np.concatenate(batches) / MODEL.latents.scaling_factor
     standard = (samples - mean) / std
     assert abs(standard.mean()) < 5 / np.sqrt(standard.size)
     assert standard.std() == pytest.approx(1, abs=0.05)
@@ -177,7 +182,7 @@ def test_a_panel_is_refused_alone(panels: Any) -> None:
     assert loudest[0] != pytest.approx(loudest[1], rel=0.01)
     # Scaled so that only one of the two leaves the range in which latents are stored.
     scale = np.finfo(np.float16).max / np.sqrt(loudest[0] * loudest[1])
-    encoder = Encoder(replace(MODEL, scaling_factor=float(scale)))
+    encoder = Encoder(scaled(scaling_factor=float(scale)))
     latents = encoder.encode_panels(pixels, [0, 0])
     assert [latent is None for latent in latents] == list(loudest == loudest.max())
 
@@ -255,7 +260,7 @@ def test_the_empty_prompt_is_zeros_where_the_pipeline_says_so(encoder: Encoder) 
 
 
 def test_the_empty_prompt_is_encoded_where_the_pipeline_says_so(encoder: Encoder) -> None:
-    other = Encoder(replace(MODEL, zero_empty_prompt=False))
+    other = Encoder(replace(MODEL, index={"force_zeros_for_empty_prompt": False}))
     empty, expected = other.encode_empty_prompt(), encoder.encode_prompts([""])
     assert empty.arrays["hidden"].any()
     np.testing.assert_allclose(
