@@ -16,11 +16,13 @@ from pydantic import ValidationError
 from ..canvas.sizes import parse_size
 from ..common.command import ending
 from ..common.errors import TaskError
+from ..common.options import with_options
 from ..common.report import open_report
 from ..common.strict import suggest
 from ..trainer.task_card import TASK_CARD
 from .canvas import Canvas, make_canvas
 from .files import make_folder
+from .guidance import Guidance
 from .request import (
     Request,
     SchedulerName,
@@ -75,7 +77,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 
 @app.command(help=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@with_options("guidance", Guidance)
 def sample_command(
+    *,
     run: Annotated[
         str | None, typer.Argument(help="A folder of onepic-train, or USER/NAME on the Hub.")
     ] = None,
@@ -118,25 +122,7 @@ def sample_command(
         str | None,
         typer.Option(help=f"{', '.join(get_args(SchedulerName))}.", show_default="the model's own"),
     ] = None,
-    guidance_scale: Annotated[
-        float | None,
-        typer.Option(
-            help="Towards the prompt; 1 is none.", show_default=_default("guidance_scale")
-        ),
-    ] = None,
-    image_guidance_scale: Annotated[
-        float | None,
-        typer.Option(
-            help="Towards the context; 1 is none.", show_default=_default("image_guidance_scale")
-        ),
-    ] = None,
-    guidance_rescale: Annotated[
-        float | None,
-        typer.Option(
-            help="Against colours that guidance burns out, 0 to 1.",
-            show_default=_default("guidance_rescale"),
-        ),
-    ] = None,
+    guidance: dict[str, float],
     panel_size: Annotated[
         str | None, typer.Option(help="WIDTHxHEIGHT in px.", show_default="that of training")
     ] = None,
@@ -168,11 +154,9 @@ def sample_command(
             seed=seed,
             steps=steps,
             scheduler=scheduler,
-            guidance_scale=guidance_scale,
-            image_guidance_scale=image_guidance_scale,
-            guidance_rescale=guidance_rescale,
             panel_size=_size(panel_size),
             layout=_layout(layout),
+            **guidance,
         )
         if table is not None:
             _sample_table(request, table, output or Path("samples"), canvas)

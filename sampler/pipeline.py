@@ -30,7 +30,8 @@ from ..trainer.export import load_trained
 from .canvas import Canvas, make_canvas
 from .decode import paste, upcast, whole_canvas
 from .denoise import denoise
-from .network import Guidance, GuidedNetwork
+from .guidance import Guidance
+from .network import GuidedNetwork
 from .task import Task, open_task
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent", "canvas")
@@ -215,8 +216,13 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError(f"output_type {output_type!r}; known: {', '.join(OUTPUT_TYPES)}")
         if unknown := set(callback_on_step_end_tensor_inputs) - set(self._callback_tensor_inputs):
             raise ValueError(f"callback_on_step_end_tensor_inputs: {unknown}; known: latents")
+        guidance = Guidance(
+            guidance_scale=guidance_scale,
+            image_guidance_scale=image_guidance_scale,
+            guidance_rescale=guidance_rescale,
+        )
         task = self._loaded_task()
-        if image_guidance_scale != 1 and not task.knows_no_context:
+        if "nothing" in guidance.branches and not task.knows_no_context:
             warnings.warn(
                 f"task {task.name} was trained without context dropout: image guidance compares "
                 "with something that it has never seen",
@@ -238,7 +244,7 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
             m,
             canvas.layout.canvas_size,
             (self._embed(canvas.prompt), self._embed(negative_prompt)),
-            Guidance(guidance_scale, image_guidance_scale, guidance_rescale),
+            guidance,
         )
         self.scheduler.set_timesteps(num_inference_steps, device=device)
         noise = self._noise((num_images_per_prompt, *x_0.shape[1:]), generator, latents)
