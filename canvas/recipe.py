@@ -148,21 +148,23 @@ class CanvasRecipe(Strict):
         default="", description="Text with columns in braces: {caption} or {caption|default}."
     )
     fit: Literal["cover", "contain", "stretch"] = Field(
-        default="cover", description="How an image of another shape fills its panel."
+        default="cover", description="Way in which an image of another shape fills its panel."
     )
     background: Colour = Field(
-        default=(255, 255, 255), description="Behind transparency and around contained images."
+        default=(255, 255, 255),
+        description="Colour behind transparency and around contained images.",
     )
     align: tuple[str, ...] = Field(
         default=(), description="Columns whose images show the same scene and get the same crop."
     )
     latent: Literal["mean", "sample"] = Field(
-        default="mean", description="The mean of the VAE's distribution, or a seeded sample of it."
+        default="mean",
+        description="Latents of a panel: the mean of the VAE's distribution, or a seeded sample.",
     )
     operations: tuple[str, ...] = Field(
         default=(), description="Python files, relative to the recipe, that register operations."
     )
-    seed: int = Field(default=0, ge=0, description="Everything random follows from it.")
+    seed: int = Field(default=0, ge=0, description="Seed of everything random.")
 
     @model_validator(mode="after")
     def _check_layout(self) -> Self:

@@ -45,5 +45,5 @@ def with_options(
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     option = typer.Option(help=field.description, show_default=str(field.default))
-    kind: Any = Annotated[field.annotation | None, option]
+    kind: Any = Annotated[field.annotation | None, option]  # type: ignore[operator]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)

@@ -81,10 +81,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def sample_command(
     *,
     run: Annotated[
-        str | None, typer.Argument(help="A folder of onepic-train, or USER/NAME on the Hub.")
+        str | None,
+        typer.Argument(help="The run: a folder of onepic-train, or USER/NAME on the Hub."),
     ] = None,
     image: Annotated[
-        list[str] | None, typer.Option(help="PANEL=FILE, for each of the task's inputs.")
+        list[str] | None, typer.Option(help="Image for one of the task's inputs, PANEL=FILE.")
     ] = None,
     table: Annotated[
         Path | None,
@@ -96,39 +97,48 @@ def sample_command(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="The picture; with --table a folder.", show_default="sample.png, or samples/"
+            help="File of the picture; with --table a folder.",
+            show_default="sample.png, or samples/",
         ),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="Which task, where the adapter has several.")
+        str | None, typer.Option(help="Name of the task, where the adapter has several.")
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="A diffusers folder or Hub id.", show_default="the adapter's own"),
+        typer.Option(
+            help="The base model: a diffusers folder or Hub id.", show_default="the adapter's own"
+        ),
     ] = None,
     value: Annotated[
-        list[str] | None, typer.Option(help="COLUMN=TEXT, for the task's prompt.")
+        list[str] | None, typer.Option(help="Text for a column of the task's prompt, COLUMN=TEXT.")
     ] = None,
-    prompt: Annotated[str | None, typer.Option(help="In place of the task's prompt.")] = None,
-    negative_prompt: Annotated[str | None, typer.Option(help="What to keep away from.")] = None,
-    count: Annotated[int, typer.Option(help="Pictures of the same canvas.", min=1)] = 1,
+    prompt: Annotated[str | None, typer.Option(help="Prompt in place of the task's own.")] = None,
+    negative_prompt: Annotated[
+        str | None, typer.Option(help="Prompt that guidance leads away from.")
+    ] = None,
+    count: Annotated[int, typer.Option(help="Number of pictures of the same canvas.", min=1)] = 1,
     seed: Annotated[
-        int | None, typer.Option(help="Of the noise.", show_default=_default("seed"))
+        int | None, typer.Option(help="Seed of the noise.", show_default=_default("seed"))
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Of the scheduler.", show_default=_default("steps"))
+        int | None,
+        typer.Option(help="Number of steps of the scheduler.", show_default=_default("steps")),
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(get_args(SchedulerName))}.", show_default="the model's own"),
+        typer.Option(
+            help=f"Scheduler: {', '.join(get_args(SchedulerName))}.", show_default="the model's own"
+        ),
     ] = None,
     guidance: dict[str, float],
     panel_size: Annotated[
-        str | None, typer.Option(help="WIDTHxHEIGHT in px.", show_default="that of training")
+        str | None,
+        typer.Option(help="Size of a panel in px, WIDTHxHEIGHT.", show_default="that of training"),
     ] = None,
     layout: Annotated[
         str | None,
-        typer.Option(help="'A B / C D', rows of panels.", show_default="that of training"),
+        typer.Option(help="Rows of panels, 'A B / C D'.", show_default="that of training"),
     ] = None,
     canvas: Annotated[bool, typer.Option("--canvas", help="Save whole canvases too.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,

@@ -94,8 +94,12 @@ class BorderMask(DrawnMask):
 
     name: ClassVar[str] = "border"
 
-    smallest: Share = Field(default=0.15, description="Least width of a side, as a share of it.")
-    largest: Share = Field(default=0.4, description="Greatest width of a side, as a share of it.")
+    smallest: Share = Field(
+        default=0.15, description="Least width of the border on a side, as a share of it."
+    )
+    largest: Share = Field(
+        default=0.4, description="Greatest width of the border on a side, as a share of it."
+    )
 
     @model_validator(mode="after")
     def _check_order(self) -> BorderMask:

@@ -160,7 +160,7 @@ class NearDuplicates(DuplicateFilter):
         default=4,
         ge=0,
         le=MOST_BITS,
-        description="Images are alike up to so many differing bits of 64.",
+        description="Number of bits of 64 in which images that are alike may differ.",
     )
 
 

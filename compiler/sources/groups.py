@@ -56,7 +56,7 @@ class JoiningSource(Source):
     """Reads rows whose columns are those of several members, told apart by a suffix."""
 
     of: Annotated[Member, Field(discriminator="kind")] = Field(
-        description="Where the members come from: a source of its own."
+        description="Source of the members, with options of its own."
     )
     by: str = Field(
         default=FOLDER,
@@ -177,16 +177,18 @@ class GroupsSource(JoiningSource):
     """
 
     kind: Literal["groups"] = "groups"
-    references: int = Field(default=3, ge=1, le=16, description="Members beside the target.")
+    references: int = Field(
+        default=3, ge=1, le=16, description="Number of members beside the target."
+    )
     target: Literal["each", "first", "last"] = Field(
-        default="each", description="Which members of a group become targets."
+        default="each", description="Members of a group that become targets."
     )
     samples: int | Literal["all"] = Field(
         default=1,
-        description="Choices of references for each target: so many, drawn by `seed`, or `all` "
+        description="Number of choices of references for each target, drawn by `seed`, or `all` "
         "combinations.",
     )
-    seed: int = Field(default=0, ge=0, description="Other seeds choose other references.")
+    seed: int = Field(default=0, ge=0, description="Seed of the choice of references.")
 
     def suffixes(self) -> tuple[str, ...]:
         """None for the target, numbers for its references."""
@@ -228,9 +230,11 @@ class SequencesSource(JoiningSource):
     """
 
     kind: Literal["sequences"] = "sequences"
-    length: int = Field(default=4, ge=2, le=16, description="Members in a row.")
+    length: int = Field(default=4, ge=2, le=16, description="Number of members in a row.")
     step: int | None = Field(
-        default=None, ge=1, description="Members from one row to the next; by default `length`."
+        default=None,
+        ge=1,
+        description="Number of members from one row to the next; by default `length`.",
     )
 
     def suffixes(self) -> tuple[str, ...]:
