@@ -1,4 +1,4 @@
-"""What a recipe says of a panel: the column that it shows, how that is read, and what is done."""
+"""Options of a panel: the column that it shows, how that is read, and what is done."""
 
 from __future__ import annotations
 

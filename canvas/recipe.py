@@ -1,4 +1,4 @@
-"""What a task is: its panels, how they are made, and how they lie on the canvas.
+"""The recipe of a task: its panels, how they are made, and how they lie on the canvas.
 
 It is the half of a recipe that the compiler and the sampler share: the compiler adds where rows
 come from, which are wanted, and for which model they are encoded.
@@ -300,11 +300,11 @@ class CanvasRecipe(Strict):
         """Raise a `DroppedRowError` where filters do not want a row; a canvas wants all."""
 
     def check_size(self, column: str, size: Size) -> None:
-        """The same for the size (width, height), upright, in px of a column's image."""
+        """Check the size (width, height), upright, in px of a column's image, in the same way."""
 
 
 def canvas_recipe(data: Mapping[str, Any], folder: Path) -> CanvasRecipe:
-    """What a recipe's data say of canvases, after importing the operation files that they name.
+    """Read the half of a recipe's data that is of canvases, after importing its operation files.
 
     Args:
         data: a whole recipe, as dataset.json and a task card hold it, or its half.

@@ -36,7 +36,7 @@ class Canvas:
     seed: int | None = None
 
     def noise_seeds(self, panels: NDArray[np.uint8]) -> list[int] | None:
-        """Those with which the compiler would encode panels, [N, height, width, 3]."""
+        """The seeds with which the compiler would encode panels, [N, height, width, 3]."""
         if self.seed is None:
             return None
         return [noise_seed(self.seed, digest_of(pixels)) for pixels in panels]

@@ -35,7 +35,7 @@ class Guidance(Strict):
 
     @property
     def branches(self) -> tuple[str, ...]:
-        """What the network is asked for: from the least to the best informed prediction."""
+        """The predictions that are asked for, from the least to the best informed one."""
         if self.image_guidance_scale != 1:
             return ("nothing", "context", "full")
         return ("full",) if self.guidance_scale == 1 else ("context", "full")

@@ -1,4 +1,4 @@
-"""What is asked for: an adapter, images and settings, as plain data that a PNG can carry."""
+"""A request: an adapter, images and settings, as plain data that a PNG can carry."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def save_picture(image: Image.Image, path: Path, request: Request | None = None)
 
 
 def read_request(path: Path) -> Request:
-    """How a picture was made.
+    """Read how a picture was made.
 
     Raises:
         TaskError: when it cannot be read or does not say.

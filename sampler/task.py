@@ -21,7 +21,7 @@ from ..trainer.task_card import CARD_VERSION, TASK_CARD
 
 @dataclass(frozen=True)
 class Task:
-    """What an adapter in `folder` was trained to do.
+    """The task that an adapter in `folder` was trained to do.
 
     `kind` is the adapter's, such as ``lora``. `recipe` has everything but a source. `size` is a
     panel's (width, height) in px as trained, `factor` the px along a side of a latent cell,
@@ -49,14 +49,14 @@ class Task:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What an image is needed for: the other panels, in reading order, and masks.
+        """The images that are needed: of the other panels, in reading order, and masks.
 
         Where a mask narrows the target, its panel is an input too: it stays as it is outside.
         """
         return inputs_of(self.recipe)
 
     def arranged(self, rows: Sequence[Sequence[str]]) -> Task:
-        """The same task on another grid of its panels; targets that it does not show are left out.
+        """Arrange the panels on another grid; targets that it does not show are left out.
 
         Raises:
             TaskError: when a panel is unknown, or the grid is none that a recipe could have.
@@ -79,7 +79,7 @@ class Task:
             raise TaskError(f"task {self.name}: {reasons.removeprefix('Value error, ')}") from error
 
     def filling(self, given: Collection[str]) -> Task:
-        """The same task, where targets were drawn for each sample, with those that are not given.
+        """Fix targets that were drawn for each sample to those that are not given.
 
         Raises:
             TaskError: when nothing is left to fill, or nothing is given.

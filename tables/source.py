@@ -1,4 +1,4 @@
-"""What every source of rows offers: a scan that names its rows, and a reader for any of them."""
+"""The base of every source of rows: a scan that names its rows, and a reader for any of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe says of masks by name: how a column is read, or what is drawn in its place.
+"""Masks of a recipe by name: how a column is read, or what is drawn in its place.
 
 Boxes, brush strokes and borders are drawn, another for each row.
 """
@@ -90,7 +90,7 @@ class BrushMask(DrawnMask):
 
 
 class BorderMask(DrawnMask):
-    """What lies around the picture: one side of the panel or several, for outpainting."""
+    """A border around the picture: one side of the panel or several, for outpainting."""
 
     name: ClassVar[str] = "border"
 

@@ -1,4 +1,4 @@
-"""What a recipe says of a mask column whose files do not say themselves what they mark."""
+"""Options of a mask column whose files do not say themselves what they mark."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None
 
 
 def _short_name(catalogue: Catalogue) -> str:
-    """What the dataset is called where it lies: its folder's name, or NAME of USER/NAME."""
+    """The name of a dataset where it lies: its folder's name, or NAME of USER/NAME."""
     if isinstance(catalogue.store, LocalStore):
         return catalogue.store.folder.resolve().name
     return catalogue.name.rstrip("/").rpartition("/")[2].partition("@")[0]

@@ -72,7 +72,7 @@ class JoiningSource(Source):
         return of
 
     def suffixes(self) -> tuple[str, ...]:
-        """What stands behind a column's name for each member."""
+        """The end of a column's name for each member."""
         raise NotImplementedError
 
     def join(self, name: str, keys: Mapping[int, str]) -> Iterator[Joined]:
@@ -160,7 +160,7 @@ class JoiningSource(Source):
             )
 
     def _stamp(self, parts: Mapping[str, Mapping[str, Any]], number: int) -> str:
-        """Those of all members, each name with its suffix: ``image=... image.1=...``."""
+        """Join the stamps of all members, each name with its suffix: ``image=... image.1=...``."""
         pieces = []
         for suffix, part in parts.items():
             for piece in (part["stamp"][number].as_py() or "").split():
@@ -191,7 +191,7 @@ class GroupsSource(JoiningSource):
     seed: int = Field(default=0, ge=0, description="Seed of the choice of references.")
 
     def suffixes(self) -> tuple[str, ...]:
-        """None for the target, numbers for its references."""
+        """The suffixes: none for the target, numbers for its references."""
         return ("", *(f".{number}" for number in range(1, self.references + 1)))
 
     def join(self, name: str, keys: Mapping[int, str]) -> Iterator[Joined]:
@@ -254,7 +254,7 @@ class SequencesSource(JoiningSource):
 
 
 def _columns_of(columns: Columns, suffix: str, suffixes: Sequence[str]) -> Columns:
-    """What a recipe reads of the members with a suffix, by the names that they have themselves."""
+    """List what a recipe reads of the members with a suffix, by the names they have themselves."""
     others = [other for other in suffixes if other and other != suffix]
 
     def own(names: Sequence[str]) -> tuple[str, ...]:
@@ -268,7 +268,7 @@ def _columns_of(columns: Columns, suffix: str, suffixes: Sequence[str]) -> Colum
 
 
 def _union(several: Any, texts: Sequence[str]) -> Columns:
-    """All columns of any member, and `texts`."""
+    """Unite the columns of all members, and `texts`."""
     parts = list(several)
 
     def merged(field: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What datasets for try-on share: pairs of a person and a garment, listed in a text file."""
+"""Common parts of datasets for try-on: pairs of a person and a garment, listed in a text file."""
 
 from __future__ import annotations
 
