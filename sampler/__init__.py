@@ -9,8 +9,9 @@ In the order in which a picture meets the modules:
 - `decode`: the filled targets become pixels.
 - `pipeline`: all of it as a pipeline of diffusers.
 - `held_out`: pictures of held-out samples while a run trains.
-- `request`, `schedulers`, `sheet`, `table`: what is asked for, and in which form it comes and goes.
-- `sample`, `cli`: the command.
+- `request`, `asked`, `schedulers`, `sheet`, `table`: what is asked for, and in which form it comes
+  and goes.
+- `sample`, `pictures`, `rows`, `cli`: the command, for one canvas and for the rows of a table.
 """
 
 from __future__ import annotations
