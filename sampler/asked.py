@@ -16,7 +16,7 @@ from .request import Request, absolute, problems, read_request
 def request_of(
     again: Path | None, *, images: dict[str, str], values: dict[str, str], **given: object
 ) -> Request:
-    """The request of the options, in place of what a picture says that is to be made again.
+    """Make the request of the options, which replace what a picture to be made again says.
 
     Raises:
         TaskError: naming the options that are missing or wrong.
