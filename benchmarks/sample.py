@@ -55,11 +55,11 @@ FIRST_STEP = """
 import json, sys, time
 began, run, image = float(sys.argv[1]), *sys.argv[2:]
 laps = [("Python", time.time())]
-from onepic.sampler import cli
+from onepic.sampler import asked, cli, pictures
 laps.append(("command", time.time()))
-request = cli._request(None, images={"grey": image}, values={}, run=run, seed=None)
-task = cli.open_task(request.run)
-canvas = cli._canvas(task, request)
+request = asked.request_of(None, images={"grey": image}, values={}, run=run, seed=None)
+task = pictures.task_of(request)
+canvas = pictures.canvas_of(task, request)
 laps.append(("canvas", time.time()))
 from onepic.sampler.sample import fill, open_pipeline
 laps.append(("libraries", time.time()))

@@ -1,1 +1,1 @@
-"""What a task is: its panels, their layout and masks, and how rows become them."""
+"""The task: its panels, their layout and masks, and how rows become them."""

@@ -27,7 +27,7 @@ class Box:
         )
 
     def divided(self, factor: int) -> Box:
-        """The same box in cells of `factor` pixels; exact, as panel sides are multiples of it."""
+        """Count the box in cells of `factor` pixels; exact, as panel sides are multiples of it."""
         return Box(
             self.left // factor, self.top // factor, self.width // factor, self.height // factor
         )

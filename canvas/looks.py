@@ -1,4 +1,4 @@
-"""What a row's panels and latents show that can be compiled and may yet be wrong."""
+"""Looks at a row's panels and latents, for what can be compiled and may yet be wrong."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Moments = tuple[tuple[float, ...], tuple[float, ...]]
 def look_at_panels(
     panels: Mapping[str, NDArray[np.uint8]], targets: Collection[str]
 ) -> Iterator[Finding]:
-    """What is odd about the panels of a row, uint8 [height, width, 3] by name.
+    """Find what is odd about the panels of a row, uint8 [height, width, 3] by name.
 
     The `targets` need not be among them: when sampling they are not there yet.
     """

@@ -1,4 +1,4 @@
-"""What every part of onepic needs, and what knows of none of them.
+"""Things that every part of onepic needs, and that know of none of them.
 
 - `errors`: what can go wrong, by what its user does about it; `secrets`: tokens stay out of it.
 - `command`, `report`: how a command ends, and what it tells while it works.

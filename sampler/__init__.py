@@ -4,12 +4,14 @@ In the order in which a picture meets the modules:
 
 - `task`: an adapter's task card, and which images it needs.
 - `canvas`: images become the panels of a canvas, by the compiler's own code.
-- `denoise`, `network`: the masked sampling, a function for each idea, and the guided U-Net.
+- `denoise`, `guidance`, `network`: the masked sampling, a function for each idea, and the guided
+  U-Net.
 - `decode`: the filled targets become pixels.
 - `pipeline`: all of it as a pipeline of diffusers.
 - `held_out`: pictures of held-out samples while a run trains.
-- `request`, `schedulers`, `sheet`, `table`: what is asked for, and in which form it comes and goes.
-- `sample`, `cli`: the command.
+- `request`, `asked`, `schedulers`, `sheet`, `table`: what is asked for, and in which form it comes
+  and goes.
+- `sample`, `pictures`, `rows`, `cli`: the command, for one canvas and for the rows of a table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From filled targets to pictures."""
+"""Decoding of filled targets to pictures."""
 
 from __future__ import annotations
 

@@ -62,34 +62,3 @@ def denoise(
         state = scheduler.step(prediction, t, state, **step_options, return_dict=False)[0]
         state = after_step(number, t, state)
     return compose(m, state, x_0)
-
-
-def guide(predictions: tuple[Tensor, ...], scales: tuple[float, ...]) -> Tensor:
-    """Classifier-free guidance from the least to the best informed prediction.
-
-    With two, e_0 + s (e_1 - e_0). With three each scale takes the next piece of information, as
-    in InstructPix2Pix (Brooks et al. 2023, equation 3): nothing, then the context, then the prompt.
-    """
-    guided = predictions[0]
-    for before, after, scale in zip(predictions, predictions[1:], scales, strict=False):
-        guided = guided + scale * (after - before)
-    return guided
-
-
-def rescale_guidance(guided: Tensor, informed: Tensor, m: Tensor, share: float) -> Tensor:
-    """Bring the deviation inside m part of the way back to the informed prediction's.
-
-    Lin et al. 2024, section 3.4; `share` is their phi. The context is no prediction of anything,
-    so that it has no say.
-    """
-    rescaled = guided * (_deviation(informed, m) / _deviation(guided, m))
-    return share * rescaled + (1 - share) * guided
-
-
-def _deviation(values: Tensor, m: Tensor) -> Tensor:
-    """The standard deviation of each sample inside m, [B, 1, 1, 1]."""
-    inside = m.to(values.dtype).expand_as(values)
-    count = inside.sum(dim=(1, 2, 3), keepdim=True)
-    mean = (values * inside).sum(dim=(1, 2, 3), keepdim=True) / count
-    squared = ((values - mean) * inside).square().sum(dim=(1, 2, 3), keepdim=True)
-    return (squared / count).sqrt()

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..backbones.backbone import Backbone
-from .denoise import compose, guide, rescale_guidance
+from .denoise import compose
+from .guidance import Guidance
 
 #: A prompt's arrays, [1, ...] by name.
 Embedded = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """How far to go beyond what the network says without prompt (`text`) and context (`image`).
-
-    A scale of 1 goes nowhere and costs nothing. `rescale` is phi of Lin et al. 2024.
-    """
-
-    text: float = 1.0
-    image: float = 1.0
-    rescale: float = 0.0
-
-    @property
-    def branches(self) -> tuple[str, ...]:
-        """What the network is asked for: from the least to the best informed prediction."""
-        if self.image != 1:
-            return ("nothing", "context", "full")
-        return ("full",) if self.text == 1 else ("context", "full")
 
 
 class GuidedNetwork:
@@ -60,13 +41,8 @@ class GuidedNetwork:
 
     def __call__(self, seen: Tensor, t: Tensor) -> Tensor:
         """The prediction for canvases [B, C, H, W]."""
-        guidance = self._guidance
-        predictions = self._ask(seen, t).chunk(len(guidance.branches))
-        scales = (guidance.image, guidance.text)[-(len(predictions) - 1) :]
-        guided = guide(predictions, scales)
-        if guidance.rescale and len(predictions) > 1:
-            return rescale_guidance(guided, predictions[-1], self._m, guidance.rescale)
-        return guided
+        predictions = self._ask(seen, t).chunk(len(self._guidance.branches))
+        return self._guidance.combine(predictions, self._m)
 
     def _ask(self, seen: Tensor, t: Tensor) -> Tensor:
         """All branches in one batch, one after the other, [branches * B, C, H, W]."""

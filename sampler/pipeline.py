@@ -34,7 +34,8 @@ from ..trainer.export import load_trained
 from .canvas import Canvas, make_canvas
 from .decode import paste, upcast, whole_canvas
 from .denoise import denoise
-from .network import Guidance, GuidedNetwork
+from .guidance import Guidance
+from .network import GuidedNetwork
 from .task import Task, open_task
 
 #: Options of `from_pretrained` that say from where settings are fetched.
@@ -243,21 +244,22 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         Args:
             images: for each of the task's inputs a path, encoded bytes or an image; or a canvas
                 that `make_canvas` made of them, with the prompt and all of that in it.
-            prompt: in place of the task's own.
+            prompt: text in place of the task's own.
             values: the columns that the task's prompt names, such as ``{"caption": "a cat"}``.
-            negative_prompt: by default what the model's pipeline takes for no prompt.
-            num_inference_steps: of the scheduler.
+            negative_prompt: text that guidance leads away from; by default what the model's
+                pipeline takes for no prompt.
+            num_inference_steps: number of steps of the scheduler.
             guidance_scale: how far to go beyond no prompt; 1 is no guidance.
             image_guidance_scale: how far to go beyond no context; for adapters that were trained
                 with context dropout.
             guidance_rescale: phi of Lin et al. 2024, against colours that guidance burns out.
-            num_images_per_prompt: fillings of the same canvas.
+            num_images_per_prompt: number of fillings of the same canvas.
             panel_size: (width, height) in px, by default that of training.
             layout: rows of panels, by default those of training.
-            eta: of DDIM.
-            generator: of the noise, or one for each image.
+            eta: DDIM's share of fresh noise in each step.
+            generator: source of the noise, or one for each image.
             latents: noise in place of random one, [N, C, H, W] of the whole canvas.
-            key: from which random operations of the panels draw; the row's key when compiling.
+            key: name from which random operations of the panels draw; a row's key in compiling.
             output_type: ``pil``, ``np``, ``pt``, ``latent``, or ``canvas`` for whole canvases.
             return_dict: False gives a tuple.
             callback_on_step_end: as in every pipeline.
@@ -270,8 +272,13 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError(f"output_type {output_type!r}; known: {', '.join(OUTPUT_TYPES)}")
         if unknown := set(callback_on_step_end_tensor_inputs) - set(self._callback_tensor_inputs):
             raise ValueError(f"callback_on_step_end_tensor_inputs: {unknown}; known: latents")
+        guidance = Guidance(
+            guidance_scale=guidance_scale,
+            image_guidance_scale=image_guidance_scale,
+            guidance_rescale=guidance_rescale,
+        )
         task = self._loaded_task()
-        if image_guidance_scale != 1 and not task.knows_no_context:
+        if "nothing" in guidance.branches and not task.knows_no_context:
             warnings.warn(
                 f"task {task.name} was trained without context dropout: image guidance compares "
                 "with something that it has never seen",
@@ -294,7 +301,7 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
             m,
             self._conditions(canvas),
             (self._embed(canvas.prompt), self._embed(negative_prompt)),
-            Guidance(guidance_scale, image_guidance_scale, guidance_rescale),
+            guidance,
         )
         noise = self._noise((num_images_per_prompt, *x_0.shape[1:]), generator, latents)
         state = self.backbone.sampling.begin(self.scheduler, num_inference_steps, noise)

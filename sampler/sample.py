@@ -85,9 +85,7 @@ def _fill(pipe: OnePicPipeline, canvas: Canvas, request: Request) -> Filled:
         canvas,
         negative_prompt=request.negative_prompt,
         num_inference_steps=request.steps,
-        guidance_scale=request.guidance_scale,
-        image_guidance_scale=request.image_guidance_scale,
-        guidance_rescale=request.guidance_rescale,
+        **request.guidance.model_dump(),
         # The same noise on every machine: it is drawn on the CPU.
         generator=torch.Generator().manual_seed(request.seed + request.number),
         output_type="latent",

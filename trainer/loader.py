@@ -128,7 +128,7 @@ class CanvasLoader(IterableDataset[Batch]):
         return self.batches()
 
     def batches(self) -> Generator[Batch]:
-        """As iterating; closing the generator ends its threads and closes its files."""
+        """Yield the batches of an iteration; closing the generator ends its threads and files."""
         with (
             closing(self._plan()) as plan,
             closing(_Readers(self._new_reader)) as readers,

@@ -1,4 +1,4 @@
-"""What recipes can do to a picture on its way to a panel.
+"""Operations: changes that recipes make to a picture on its way to a panel.
 
 A recipe writes an operation as its name (``grayscale``) or as a name with options
 (``{canny: {low: 50}}``); a Python file named in the recipe can register more.

@@ -1,4 +1,4 @@
-"""What the model expects of latents, and whether a dataset's are anything like it.
+"""Expectations that a model has of latents, and whether a dataset's are anything like it.
 
 A U-Net is trained on latents that its pipeline has brought to a mean near 0 and a deviation near 1:
 multiplied by the VAE's ``scaling_factor``.
@@ -32,7 +32,7 @@ class Expectation:
 
 
 def expectation_of(info: Mapping[str, Any]) -> tuple[Expectation, list[str]]:
-    """What the model of a dataset expects, and where its VAE and dataset.json disagree.
+    """Read what the model of a dataset expects, and where its VAE and dataset.json disagree.
 
     `info` is what dataset.json holds. Nothing is fetched: of a model that is not on this machine
     only what dataset.json says is known.
@@ -68,7 +68,7 @@ def root_mean_square(channels: Sequence[Channel], about: float = 0.0) -> float |
 def judge(
     channels: Sequence[Channel], expected: Expectation, info: Mapping[str, Any]
 ) -> str | None:
-    """What is far off in the latents of a dataset; None where nothing is."""
+    """Describe what is far off in the latents of a dataset; None where nothing is."""
     size = root_mean_square(channels, expected.mean)
     if size is None or 1 / FAR_OFF < size / expected.deviation < FAR_OFF:
         return None
@@ -80,7 +80,7 @@ def judge(
 
 
 def _guess(ratio: float, scaling: float) -> str:
-    """What would explain latents that are so many times too large."""
+    """Guess what explains latents that are so many times too large."""
     if 0.4 < ratio * scaling < 1.6:
         return f"they look as if never multiplied by the scaling factor, {scaling:g}"
     if 0.4 < ratio / scaling < 1.6:

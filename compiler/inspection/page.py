@@ -109,7 +109,7 @@ def shortened(text: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """What a browser may load and run for the page: its own style and script, and data URLs."""
+    """Policy of what a browser may load and run: the page's own style and script, and data URLs."""
     hashes = [
         b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)
     ]

@@ -43,7 +43,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Publication:
-    """What a publication did, or for a dry run would do; `commit` is None where nothing was sent.
+    """The outcome of a publication, or of a dry run; `commit` is None where nothing was sent.
 
     `pull_request` is the address of the one that was opened, `left_out` are the paths of files in
     the folder that are not the dataset's.
