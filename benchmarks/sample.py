@@ -34,8 +34,8 @@ from torch import Tensor
 from train_step import SDXL, synchronize
 
 from onepic import miniature
-from onepic.backbones.decoder import decode_box
 from onepic.canvas.layout import Box
+from onepic.dataset.decoder import decode_box
 from onepic.sampler import OnePicPipeline, Task, open_task
 from onepic.sampler.canvas import Canvas, make_canvas
 from onepic.sampler.decode import upcast
@@ -181,7 +181,7 @@ def compare_decoding(pipe: OnePicPipeline, canvas: Canvas, turns: int) -> tuple[
     @torch.no_grad()
     def decode_all() -> None:
         with upcast(pipe.vae):
-            decode_box(pipe.vae, latents, Box(0, 0, width, height), pipe.vae_scale_factor, pipe)
+            decode_box(pipe.vae, latents, Box(0, 0, width, height), pipe.scale)
 
     decode_all()
     pairs = [

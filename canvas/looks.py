@@ -68,7 +68,7 @@ def look_at_latents(latents: Mapping[str, NDArray[np.float16]]) -> Iterator[Find
 
 
 def size_of(latents: NDArray[np.float16]) -> float:
-    """The root mean square of latents, near 1 for what a U-Net was trained on."""
+    """The root mean square of latents, near 1 for what a network was trained on."""
     return float(np.sqrt(np.square(latents, dtype=np.float32).mean()))
 
 

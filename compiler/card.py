@@ -97,7 +97,7 @@ def _describe_samples(info: Mapping[str, Any]) -> Iterator[str]:
         [
             "| member | what it is |",
             "|---|---|",
-            f"| `latents.npy` | float16 [{channels}, {height}, {width}]: the canvas as the U-Net "
+            f"| `latents.npy` | float16 [{channels}, {height}, {width}]: the canvas as the network "
             "takes it, scaled for it; each panel was encoded alone |",
             f"| `mask.npy` | uint8 [1, {height}, {width}]: 1 is the target, 0 the context |",
             "| `json` | where the panels lie in px, and the row of the prompt's embeddings |",
@@ -146,7 +146,7 @@ def _describe_loading(place: str | None) -> Iterator[str]:
         "",
         f'dataset = open_canvases("{address}")',
         "for batch in CanvasLoader([dataset], batch_size=1):",
-        "    print(batch.latents.shape, batch.mask.shape, batch.hidden.shape)",
+        "    print(batch.latents.shape, batch.mask.shape, list(batch.texts))",
         "    break",
     )
     name = place.rpartition("/")[2] if place else "NAME"

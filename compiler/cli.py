@@ -68,7 +68,7 @@ def compile_command(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="The model: a diffusers SDXL folder or a Hub id.")
+        str | None, typer.Option(help="The model: a diffusers folder or a Hub id.")
     ] = None,
     output: Annotated[
         str | None,

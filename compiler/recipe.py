@@ -50,7 +50,7 @@ class Recipe(CanvasRecipe, Rows):
 
     model: str = Field(
         default="miniature",
-        description="The model: a diffusers SDXL folder, a Hub id, or `miniature`.",
+        description="The model: a diffusers folder, a Hub id, or `miniature`.",
     )
     revision: str | None = Field(default=None, description="Branch, tag or commit of `model`.")
     panel_size: Literal["auto"] | PanelSize = Field(

@@ -5,7 +5,7 @@ In the order in which a picture meets the modules:
 - `task`: an adapter's task card, and which images it needs.
 - `canvas`: images become the panels of a canvas, by the compiler's own code.
 - `denoise`, `guidance`, `network`: the masked sampling, a function for each idea, and the guided
-  U-Net.
+  network.
 - `decode`: the filled targets become pixels.
 - `pipeline`: all of it as a pipeline of diffusers.
 - `held_out`: pictures of held-out samples while a run trains.

@@ -134,7 +134,7 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @property
     def network(self) -> Any:
-        """What adapters are put on, such as a U-Net."""
+        """The network, which adapters are put on."""
         return getattr(self, self.backbone.network.folder)
 
     @property

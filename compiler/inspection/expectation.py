@@ -1,7 +1,7 @@
 """Expectations that a model has of latents, and whether a dataset's are anything like it.
 
-A U-Net is trained on latents that its pipeline has brought to a mean near 0 and a deviation near 1:
-multiplied by the VAE's ``scaling_factor``.
+A network is trained on latents that its pipeline has brought to a mean near 0 and a deviation near
+1: multiplied by the VAE's ``scaling_factor``.
 """
 
 from __future__ import annotations
