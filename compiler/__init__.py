@@ -14,7 +14,7 @@ In the order in which data meet the modules:
   and how it is told.
 - `weights`, `encoder`, `embeddings`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
-- `engine`, `ray_engine`: who runs the shard jobs, and where.
+- `engines`: who runs the shard jobs, and where.
 - `compile`, `info`, `preview`, `card`, `finish`, `cli`: the run as a whole.
 - `recipient`, `remote_folder`, `sent`, `delivery`: sending shards to a store while others are made.
 - `seal`: the checksums of all files; `stores`, `dataset`, `verify`: reading what was made, in a

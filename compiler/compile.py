@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,8 @@ from ..dataset.null_prompt import write_null_prompt
 from ..dataset.seal import checksums_of
 from ..tables.mapped import public_keys
 from .delivery.delivery import Delivery, open_delivery, work_folder
-from .engines.engine import EncoderSettings, Scheduling, open_engine, run_each
+from .engines.engine import EncoderSettings, Engine, Scheduling
+from .engines.open import open_engine
 from .fingerprint import Checksums, differences, fingerprint_parts
 from .finish import finish_dataset
 from .info import describe, library_versions
@@ -95,14 +96,15 @@ def compile_dataset(
         open_delivery(url, output, report) if url else nullcontext() as delivery,
     ):
         info = _prepare_info(recipe, recipe_folder, output, layout, model, delivery)
-        with ExitStack() as cluster:
-            rows, seen = _scan(recipe, recipe_folder, output, scheduling, cluster, report)
+        settings = EncoderSettings(model, recipe.latent, info["encoder"]["threads"])
+        with closing(open_engine(settings, scheduling)) as engine:
+            rows, seen = _scan(recipe, recipe_folder, output, engine, report)
             known = checksums_of(read_info(output) or {})
             plan = Plan(
                 recipe, recipe_folder, layout, rows, info["fingerprint"], output, known, seen
             )
             _check_limit(plan)
-            made = _make_shards(plan, info, model, scheduling, cluster, token, report, delivery)
+            made = _make_shards(plan, info, engine, token, report, delivery)
         info, rejected = finish_dataset(plan, info, delivery)
     summary = Summary(
         output,
@@ -149,12 +151,7 @@ def make_layout(recipe: Recipe, model: Model) -> Layout:
 
 
 def _scan(
-    recipe: Recipe,
-    recipe_folder: Path,
-    output: Path,
-    scheduling: Scheduling,
-    cluster: ExitStack,
-    report: Report,
+    recipe: Recipe, recipe_folder: Path, output: Path, engine: Engine, report: Report
 ) -> tuple[pa.Table, Counts]:
     """The rows of the plan, with marks on those that are duplicates, and what was seen of all."""
     rows = recipe.source.scan(recipe.columns, recipe_folder.resolve())
@@ -162,7 +159,7 @@ def _scan(
     rows = public_keys(rows)
     if recipe.limit is not None:
         rows = rows.slice(0, recipe.limit)
-    hash_all = partial(run_each, hash_rows, scheduling=scheduling, cluster=cluster)
+    hash_all = partial(engine.map, hash_rows)
     return mark_duplicates(recipe, recipe_folder, rows, output, hash_all, report), seen
 
 
@@ -230,9 +227,7 @@ def _device() -> str:
 def _make_shards(
     plan: Plan,
     info: dict[str, Any],
-    model: Model,
-    scheduling: Scheduling,
-    cluster: ExitStack,
+    engine: Engine,
     token: str,
     report: Report,
     delivery: Delivery | None,
@@ -249,23 +244,21 @@ def _make_shards(
         return 0
     _delete_damaged_indexes(plan, outdated)
     write_whole(plan.output / DATASET, to_json(info))
-    settings = EncoderSettings(model, plan.recipe.latent, info["encoder"]["threads"])
     jobs = (plan.job(shard.number, token) for shard in outdated)
     rows = sum(plan.shard_rows(shard.number).num_rows for shard in outdated)
     made = 0
     try:
-        with closing(open_engine(settings, scheduling, cluster)) as engine:
-            empty_prompt = None if null_prompt.is_file() else engine.empty_prompt()
-            report.begin(rows)
-            for event in engine.run(jobs):
-                if isinstance(event, Progress):
-                    report.advance(event.rows)
-                else:
-                    made += 1
-                    if delivery:
-                        delivery.submit(event)
-            if empty_prompt is not None:
-                write_null_prompt(null_prompt, empty_prompt.result())
+        empty_prompt = None if null_prompt.is_file() else engine.empty_prompt()
+        report.begin(rows)
+        for event in engine.run(jobs):
+            if isinstance(event, Progress):
+                report.advance(event.rows)
+            else:
+                made += 1
+                if delivery:
+                    delivery.submit(event)
+        if empty_prompt is not None:
+            write_null_prompt(null_prompt, empty_prompt.result())
     except OSError as error:
         raise RunError(
             f"{plan.output}: {error.strerror or error}; {made} of {len(outdated)} shards were "
