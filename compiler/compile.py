@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,8 @@ from ..dataset.names import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, shard
 from ..dataset.null_prompt import write_null_prompt
 from ..dataset.seal import checksums_of
 from ..tables.mapped import public_keys
-from .delivery.delivery import Delivery, open_delivery, work_folder
+from .delivery.delivery import Delivery
+from .delivery.open import open_delivery, work_folder
 from .engines.engine import EncoderSettings, Engine, Scheduling
 from .engines.open import open_engine
 from .fingerprint import Checksums, differences, fingerprint_parts
@@ -73,7 +74,7 @@ def compile_dataset(
 ) -> Summary:
     """Compile a recipe, or what is missing of it, into `output` (default: ``data/TASK``).
 
-    For a URL, of the Hub or another that fsspec opens, it is compiled in `delivery.work_folder`,
+    For a URL, of the Hub or another that fsspec opens, it is compiled in a work folder here,
     and each shard goes to the store, and from this machine, when it is finished.
 
     Raises:
@@ -93,7 +94,7 @@ def compile_dataset(
         _os_errors(output),
         locked(output) as token,
         _without_leftovers(output),
-        open_delivery(url, output, report) if url else nullcontext() as delivery,
+        open_delivery(url, output, report) as delivery,
     ):
         info = _prepare_info(recipe, recipe_folder, output, layout, model, delivery)
         settings = EncoderSettings(model, recipe.latent, info["encoder"]["threads"])
@@ -114,8 +115,8 @@ def compile_dataset(
         from_data(info["findings"]),
         rejected,
         seconds=time.monotonic() - began,
-        url=delivery.name if delivery else None,
-        sent=delivery.sent if delivery else 0,
+        url=delivery.url,
+        sent=delivery.sent,
     )
     _check_rejected(recipe, summary)
     return summary
@@ -180,7 +181,7 @@ def _prepare_info(
     output: Path,
     layout: Layout,
     model: Model,
-    delivery: Delivery | None,
+    delivery: Delivery,
 ) -> dict[str, Any]:
     """dataset.json for this run; what an earlier run settled, such as threads, is kept.
 
@@ -200,12 +201,9 @@ def _prepare_info(
     info = describe(recipe, layout, model, parts, old["encoder"]["device"])
     if old["fingerprint"] != info["fingerprint"]:
         changes = "\n  ".join(differences(old["fingerprint_parts"], info["fingerprint_parts"]))
-        place, what = str(output), "that folder"
-        if delivery:
-            place, what = f"{delivery.name} with its work folder {output}", "both"
         raise OutputError(
-            f"{place} holds a dataset made otherwise:\n  {changes}\n"
-            f"give another --output, or delete {what} to compile it anew"
+            f"{delivery.place} holds a dataset made otherwise:\n  {changes}\n"
+            f"give another --output, or delete {delivery.place} to compile it anew"
         )
     return info | {key: old[key] for key in ("encoder", "versions")}
 
@@ -230,13 +228,12 @@ def _make_shards(
     engine: Engine,
     token: str,
     report: Report,
-    delivery: Delivery | None,
+    delivery: Delivery,
 ) -> int:
     """Make the shards that are missing or stale, and the empty prompt; how many were made."""
     outdated = list(outdated_shards(plan))
     _announce(plan, outdated, report)
-    if delivery:
-        delivery.begin(info, {shard.number for shard in outdated}, plan.shards)
+    delivery.begin(info, {shard.number for shard in outdated}, plan.shards)
     if 0 < len(outdated) < plan.shards:
         _announce_drift(info, report)
     null_prompt = plan.output / NULL_PROMPT
@@ -255,8 +252,7 @@ def _make_shards(
                 report.advance(event.rows)
             else:
                 made += 1
-                if delivery:
-                    delivery.submit(event)
+                delivery.submit(event)
         if empty_prompt is not None:
             write_null_prompt(null_prompt, empty_prompt.result())
     except OSError as error:

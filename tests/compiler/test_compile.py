@@ -150,7 +150,7 @@ def test_another_recipe_is_refused_and_named(project):
     assert f"{project.output} holds a dataset made otherwise:" in message
     assert "recipe.fit: 'cover' is now 'contain'" in message
     assert "recipe.prompt: 'colorize' is now 'other'" in message
-    assert "give another --output, or delete that folder" in message
+    assert f"give another --output, or delete {project.output} to compile it anew" in message
     assert project.files() == before
 
 

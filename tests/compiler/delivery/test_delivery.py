@@ -16,7 +16,7 @@ from onepic.common.network import StoreError
 from onepic.common.report import Silent
 from onepic.compiler import Scheduling, compile_dataset
 from onepic.compiler.delivery import remote_folder
-from onepic.compiler.delivery.delivery import work_folder
+from onepic.compiler.delivery.open import work_folder
 
 pytest.importorskip("moto", reason="moto[s3] is not installed")
 pytest.importorskip("s3fs", reason="s3fs is not installed")
