@@ -21,7 +21,7 @@ from ..common.errors import RunError
 from ..common.files import settle, to_json, write_whole
 from ..dataset.index import Rejection, ShardHeader, read_columns, read_header, read_index
 from ..dataset.info import count, read_info
-from ..dataset.names import CANVASES, DATASET, REJECTED, STATE, shard_path
+from ..dataset.names import CANVASES, DATASET, REJECTED, STATE, shard_path, shard_stem
 from ..dataset.repeats import COLUMNS, find_repeats
 from ..dataset.seal import sealed
 from .card import CARD, is_as_written, render_card
@@ -45,7 +45,7 @@ def finish_dataset(
     remove_surplus(plan)
     labels = [item.label for item in plan.recipe.filters]
     info = info | {"complete": True} | count(_headers(plan), labels)
-    shards = ((f"{header.number:05d}", header.findings) for header in _headers(plan))
+    shards = ((shard_stem(header.number), header.findings) for header in _headers(plan))
     found = add_up([plan.findings, found_in_shards(shards), _repeats(plan)])
     info["findings"] = to_data({**found, **differing_readings(found)})
     rejected: tuple[Rejection, ...] = ()

@@ -32,6 +32,7 @@ from ...dataset.names import (
     SHARDS,
     shard_name,
     shard_path,
+    shard_stem,
 )
 from ...dataset.sent import INDEX, arrived_parts, forget_sent, is_sent, mark_arrived, mark_sent
 from ..card import CARD, is_as_written
@@ -151,7 +152,7 @@ class Sending:
         if changed:
             raise RunError(
                 f"{self.url}: {len(changed)} shards are not there as they were sent, such as "
-                f"{changed[0]:05d}; run again to make them anew"
+                f"{shard_stem(changed[0])}; run again to make them anew"
             )
         expected = {name for header in headers for name, _ in self._files(header).values()}
         stale = [name for name in there if SHARD_NAME.fullmatch(name) and name not in expected]
