@@ -356,15 +356,40 @@ def test_the_default_output_is_named_after_the_task(project, monkeypatch):
 
 
 @pytest.mark.parametrize("room", [500, 3000, 30_000], ids=["notes", "dataset.json", "sheet"])
-def test_a_full_disk_is_an_error_that_says_how_to_go_on(bare_project, largest_file, room):
+def test_what_cannot_be_written_is_an_error_that_says_how_to_go_on(
+    bare_project, largest_file, room
+):
     bare_project.draw(*range(5))
-    with (
-        largest_file(room),
-        pytest.raises(RunError, match=r"File too large.*run again to continue"),
-    ):
+    with largest_file(room), pytest.raises(RunError, match="File too large") as caught:
         bare_project.compile()
+    assert str(caught.value).endswith("kept; run again to continue")
     bare_project.compile()
     assert open_dataset(bare_project.output).verify() == []
+
+
+def test_room_is_asked_for_where_the_disk_is_full(bare_project):
+    """What writes dataset.json finds a link to a device that is always full."""
+    bare_project.draw(0)
+    bare_project.output.mkdir()
+    (bare_project.output / f".dataset.json.{os.getpid()}").symlink_to("/dev/full")
+    with pytest.raises(RunError) as caught:
+        bare_project.compile()
+    assert str(caught.value) == (
+        f"{bare_project.output}: No space left on device; complete shards are kept; make room and "
+        "run again to continue"
+    )
+    assert bare_project.compile().made == 1
+
+
+def test_a_file_that_may_not_be_written_is_named(bare_project):
+    bare_project.draw(0)
+    taken = bare_project.output / "null_prompt.safetensors"
+    taken.mkdir(parents=True)
+    with pytest.raises(RunError) as caught:
+        bare_project.compile()
+    assert str(caught.value) == (
+        f"{taken}: Is a directory; complete shards are kept; run again to continue"
+    )
 
 
 def test_a_compile_counts_odd_pictures_and_rejects_damaged_ones(
