@@ -16,7 +16,7 @@ In the order in which data meet the modules:
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
 - `engines`: who runs the shard jobs, and where.
 - `compile`, `info`, `preview`, `card`, `finish`, `outcome`, `cli`: the run as a whole.
-- `recipient`, `remote_folder`, `sent`, `delivery`: sending shards to a store while others are made.
+- `delivery`: sending shards to a store while others are made.
 - `seal`: the checksums of all files; `stores`, `dataset`, `verify`: reading what was made, in a
   folder or at a URL, and checking it.
 - `decoder`, `inspection`: looking at it.

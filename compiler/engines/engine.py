@@ -53,8 +53,8 @@ class EncoderSettings:
 class Engine(Protocol):
     """Runs all jobs of a run, here or elsewhere; open one with `open.open_engine`.
 
-    Nothing is started or loaded before it is needed: a cluster for the first job, an encoder for
-    the first shard or the empty prompt.
+    Nothing is started or loaded before it is needed: a cluster for the first job, and an encoder
+    for the first shard or the empty prompt.
     """
 
     def map(self, function: Callable[[J], R], jobs: Iterator[J]) -> Iterator[R]:

@@ -82,11 +82,14 @@ def _compile(job: ShardJob, actor: Any) -> Iterator[Event]:
 
 
 class RayEngine:
-    """An `Engine` on a Ray cluster, or on one that it starts on this machine."""
+    """An `Engine` on the Ray cluster that this process uses, or one that it starts and ends."""
 
     def __init__(self, settings: EncoderSettings, scheduling: Scheduling) -> None:
-        self._settings, self._scheduling = settings, scheduling
+        self._settings, self._workers = settings, scheduling.workers
         self._opened = ExitStack()
+        if not ray.is_initialized():
+            _start(scheduling)
+            self._opened.callback(ray.shutdown)
 
     def map(self, function: Callable[[J], R], jobs: Iterator[J]) -> Iterator[R]:
         """What `function` makes of each job, as many at a time as there are workers, in any order.
@@ -95,16 +98,12 @@ class RayEngine:
             RunError: when a worker dies again and again.
             OnepicError, OSError: whatever a job raises.
         """
-        self._connect()
         task = ray.remote(function).options(num_cpus=1, max_retries=1)
         running: list[Any] = []
         try:
             while True:
                 # A job more than can run, so that no worker waits for the next.
-                while (
-                    len(running) <= self._scheduling.workers
-                    and (job := next(jobs, None)) is not None
-                ):
+                while len(running) <= self._workers and (job := next(jobs, None)) is not None:
                     running.append(task.remote(job))
                 if not running:
                     return
@@ -122,12 +121,12 @@ class RayEngine:
             RunError: when a worker or an encoder dies again and again.
             OnepicError, OSError: whatever a shard job raises.
         """
-        actors, workers = self._actors, self._scheduling.workers
+        actors = self._actors
         task = ray.remote(_compile).options(num_returns="streaming", num_cpus=1, max_retries=1)
         running: dict[Any, int] = {}
         try:
             while True:
-                while len(running) < workers and (job := next(jobs, None)) is not None:
+                while len(running) < self._workers and (job := next(jobs, None)) is not None:
                     load = list(running.values())
                     slot = min(range(len(actors)), key=load.count)
                     running[task.remote(job, actors[slot])] = slot
@@ -154,7 +153,6 @@ class RayEngine:
     @cached_property
     def _actors(self) -> list[Any]:
         """The encoders, which load while shards are prepared."""
-        self._connect()
         gpus = int(ray.cluster_resources().get("GPU", 0))
         options = {"num_gpus": 1} if gpus else {"num_cpus": 0}
         actor = ray.remote(_EncoderActor).options(max_restarts=1, max_task_retries=1, **options)
@@ -162,12 +160,6 @@ class RayEngine:
         for made in actors:
             self._opened.callback(ray.kill, made)
         return actors
-
-    def _connect(self) -> None:
-        """Connect this process, if it is not; what is started here ends with this engine."""
-        if not ray.is_initialized():
-            _start(self._scheduling)
-            self._opened.callback(ray.shutdown)
 
 
 def _start(scheduling: Scheduling) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,23 @@ def test_a_second_run_makes_nothing_and_changes_no_byte(project):
     assert (summary.made, summary.totals["samples"]) == (0, 5)
     assert (report.notes, report.begun) == ([], [])
     assert project.files() == before
+
+
+def test_a_second_run_imports_neither_torch_nor_ray(bare_project):
+    bare_project.draw(0)
+    filters = [{"duplicates": {"of": "image"}}]
+    path = bare_project.write_recipe(filters=filters)
+    bare_project.compile(filters=filters)
+    script = (
+        "import sys\n"
+        "from onepic.compiler import compile_dataset, read_recipe\n"
+        "from pathlib import Path\n"
+        "recipe, root = map(Path, sys.argv[1:])\n"
+        "made = compile_dataset(read_recipe(recipe), root / 'data', recipe_folder=root).made\n"
+        "print(made, {'torch', 'diffusers', 'ray'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", script, path, bare_project.root]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "0 set()\n"
 
 
 def test_two_runs_elsewhere_give_the_same_bytes(project, tmp_path):
