@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from onepic.backbones.model import open_model
 from onepic.canvas.findings import Count, Finding
@@ -200,6 +201,15 @@ def test_a_recipe_can_be_corrected_where_nothing_was_compiled_yet(bare_project):
         bare_project.compile(prompt="{caption}")
     assert bare_project.compile(prompt="{caption|a picture}").totals["samples"] == 1
     assert open_dataset(bare_project.output).verify() == []
+
+
+def test_an_empty_prompt_of_unknown_origin_is_made_anew_where_there_is_no_sample(bare_project):
+    bare_project.draw(0)
+    bare_project.output.mkdir()
+    (bare_project.output / "null_prompt.safetensors").write_bytes(b"another model's")
+    bare_project.compile()
+    assert open_dataset(bare_project.output).verify() == []
+    assert len(load_file(bare_project.output / "null_prompt.safetensors")["hidden"]) == 1
 
 
 def test_shards_of_another_library_version_are_announced(project, picture):
