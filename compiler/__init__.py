@@ -14,9 +14,9 @@ In the order in which data meet the modules:
   and how it is told.
 - `weights`, `encoder`, `embeddings`: panels become latents, prompts become embeddings.
 - `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
-- `engine`, `ray_engine`: who runs the shard jobs, and where.
-- `compile`, `info`, `preview`, `card`, `finish`, `cli`: the run as a whole.
-- `recipient`, `remote_folder`, `sent`, `delivery`: sending shards to a store while others are made.
+- `engines`: who runs the shard jobs, and where.
+- `compile`, `info`, `preview`, `card`, `finish`, `outcome`, `cli`: the run as a whole.
+- `delivery`: sending shards to a store while others are made.
 - `seal`: the checksums of all files; `stores`, `dataset`, `verify`: reading what was made, in a
   folder or at a URL, and checking it.
 - `decoder`, `inspection`: looking at it.
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from ..common.errors import OnepicError
     from ..dataset.dataset import Dataset, DatasetSample, open_dataset
     from ..dataset.stores.cache import CacheSettings
-    from .compile import Summary, compile_dataset
+    from .compile import compile_dataset
     from .engines.engine import Scheduling
+    from .outcome import Summary
     from .recipe import Recipe
     from .recipe_file import read_recipe
 
@@ -43,7 +44,7 @@ _HOMES = {
     "OnepicError": ".common.errors",
     "Recipe": "recipe",
     "Scheduling": "engines.engine",
-    "Summary": "compile",
+    "Summary": "outcome",
     "compile_dataset": "compile",
     "open_dataset": ".dataset.dataset",
     "read_recipe": "recipe_file",

@@ -18,9 +18,10 @@ from ..common.yaml_file import Override
 from ..dataset.dataset import open_dataset
 from ..dataset.names import CANVASES, REJECTED
 from ..dataset.remarks import doubts_in, remark_lines, remarks_of
-from .compile import Summary, compile_dataset
+from .compile import compile_dataset
 from .delivery.hub_folder import parse_address
 from .engines.engine import Scheduling
+from .outcome import Summary
 from .publishing import Destination, publish_dataset
 from .publishing.summary import summarise
 from .recipe import Recipe, recipe_schema

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 from ..canvas.findings import Counts, add_up, found_in_shards, to_data
 from ..canvas.layout import Box
 from ..canvas.masks.doubts import differing_readings
-from ..common.errors import DatasetError, RunError
+from ..common.errors import RunError
 from ..common.files import settle, to_json, write_whole
 from ..dataset.index import Rejection, ShardHeader, read_columns, read_header, read_index
 from ..dataset.info import count, read_info
-from ..dataset.names import CANVASES, DATASET, REJECTED, STATE, shard_path
+from ..dataset.names import CANVASES, DATASET, REJECTED, STATE, shard_path, shard_stem
 from ..dataset.repeats import COLUMNS, find_repeats
 from ..dataset.seal import sealed
 from .card import CARD, is_as_written, render_card
@@ -34,19 +34,18 @@ SHEET = 12
 
 
 def finish_dataset(
-    plan: Plan, info: dict[str, Any], delivery: Delivery | None
+    plan: Plan, info: dict[str, Any], delivery: Delivery
 ) -> tuple[dict[str, Any], tuple[Rejection, ...]]:
     """Write what is missing besides shards, and send it; dataset.json and the rejected rows.
 
     Raises:
         RunError: when a shard vanished, or the store does not hold what was sent.
     """
-    if delivery:
-        delivery.join()
+    delivery.join()
     remove_surplus(plan)
     labels = [item.label for item in plan.recipe.filters]
     info = info | {"complete": True} | count(_headers(plan), labels)
-    shards = ((f"{header.number:05d}", header.findings) for header in _headers(plan))
+    shards = ((shard_stem(header.number), header.findings) for header in _headers(plan))
     found = add_up([plan.findings, found_in_shards(shards), _repeats(plan)])
     info["findings"] = to_data({**found, **differing_readings(found)})
     rejected: tuple[Rejection, ...] = ()
@@ -56,8 +55,7 @@ def finish_dataset(
     finished = read_info(plan.output) if all(path.is_file() for path in paths) else None
     if finished is None or finished != sealed(info, plan.output):
         finished = _describe(plan, info, rejected, delivery)
-    if delivery:
-        delivery.finish(finished)
+    delivery.finish(finished)
     return finished, rejected
 
 
@@ -65,14 +63,13 @@ def _describe(
     plan: Plan,
     info: dict[str, Any],
     rejected: tuple[Rejection, ...],
-    delivery: Delivery | None,
+    delivery: Delivery,
 ) -> dict[str, Any]:
     """Write all that describes the whole; what dataset.json holds."""
     _write_rejected(plan)
     if previews := list(islice(_previews(plan, delivery), SHEET)):
         write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
-    repository = delivery.repository if delivery else None
-    _write_card(plan.output / CARD, info, rejected, repository)
+    _write_card(plan.output / CARD, info, rejected, delivery.repository)
     finished = sealed(info, plan.output)
     write_whole(plan.output / DATASET, to_json(finished))
     return finished
@@ -94,7 +91,7 @@ def _repeats(plan: Plan) -> Counts:
     return find_repeats(read_columns(path, COLUMNS)[1] for path in paths)
 
 
-def _previews(plan: Plan, delivery: Delivery | None) -> Iterator[Preview]:
+def _previews(plan: Plan, delivery: Delivery) -> Iterator[Preview]:
     """The previews of all samples, in order, read one by one."""
     for header in _headers(plan):
         rows = read_index(shard_path(plan.output, header.number, ".parquet"))
@@ -109,20 +106,15 @@ def _previews(plan: Plan, delivery: Delivery | None) -> Iterator[Preview]:
             )
 
 
-def _member(
-    plan: Plan, delivery: Delivery | None, shard: int, row: dict[str, Any], name: str
-) -> bytes:
+def _member(plan: Plan, delivery: Delivery, shard: int, row: dict[str, Any], name: str) -> bytes:
     """A member of a tar, wherever that is."""
     start, size = row[f"{name}_offset"], row[f"{name}_size"]
-    path = shard_path(plan.output, shard, ".tar")
-    if delivery and not path.exists():
-        return delivery.read_tar(shard, start, size)
     try:
-        with path.open("rb") as tar:
+        with shard_path(plan.output, shard, ".tar").open("rb") as tar:
             tar.seek(start)
             return tar.read(size)
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: vanished during the run; run again to make it") from error
+    except FileNotFoundError:
+        return delivery.read_tar(shard, start, size)
 
 
 def _write_card(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import DatasetError
-from .names import SHARD_FILES, SHARDS
+from .names import SHARD_FILES, shard_name
 from .samples import Numbers, SampleTable
 from .stores.store import Store
 
@@ -162,7 +162,7 @@ class ShardReader:
             left, offset = left[count:], offset + count
 
     def _damaged(self, shard: int, name: str, reason: str) -> DatasetError:
-        file = f"{self._store.name}/{SHARDS}/{shard:05d}"
+        file = f"{self._store.name}/{shard_name(shard, '')}"
         return DatasetError(
             f"{file}{SHARD_FILES[name]}: {reason}; delete {file}.parquet and compile again to "
             "restore it"

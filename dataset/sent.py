@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.files import to_json, write_whole
-from .names import STATE
+from .names import STATE, shard_stem
 
 if TYPE_CHECKING:
     from .index import ShardHeader
@@ -59,4 +59,4 @@ def _expected(header: ShardHeader) -> dict[str, str]:
 
 
 def _path(folder: Path, number: int) -> Path:
-    return folder / STATE / "sent" / f"{number:05d}.json"
+    return folder / STATE / "sent" / f"{shard_stem(number)}.json"

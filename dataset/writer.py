@@ -20,7 +20,7 @@ from ..canvas.sharing import Shared
 from ..common.files import settle, sha256
 from ..common.lock import check_token
 from .index import FileRecord, Rejection, ShardHeader, write_index
-from .names import SHARD_FILES, STATE, shard_path
+from .names import SHARD_FILES, STATE, shard_path, shard_stem
 from .tar import TarWriter
 
 
@@ -58,10 +58,10 @@ class ShardWriter:
 
     def __init__(self, output: Path, number: int, token: str) -> None:
         self._output, self._number, self._token = output, number, token
-        folder = output / STATE
-        self._tar_path = folder / f"{number:05d}.{token}.tar"
-        self._text_path = folder / f"{number:05d}.{token}.safetensors"
-        self._index_path = folder / f"{number:05d}.{token}.parquet"
+        folder, stem = output / STATE, f"{shard_stem(number)}.{token}"
+        self._tar_path = folder / f"{stem}.tar"
+        self._text_path = folder / f"{stem}.safetensors"
+        self._index_path = folder / f"{stem}.parquet"
         self._file = self._tar_path.open("wb", buffering=1 << 20)
         self._tar = TarWriter(self._file)
         self._rows: list[dict[str, Any]] = []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..common.errors import ModelError
-from ..common.files import to_json, write_whole
+from ..common.files import to_json, whole_folder, write_whole
 from .adapter import (
     AdapterSettings,
     adapter_state,
@@ -121,26 +119,10 @@ def _write_peft(folder: Path, state: Mapping[str, Tensor], fields: Mapping[str, 
 
 
 def _write_network(final: Path, network: Any) -> Path:
-    temporary = final.with_name(f".{final.name}.{os.getpid()}")
-    try:
+    with whole_folder(final) as new:
         # One file whatever its size: diffusers' limit for a shard is 10 GB.
-        network.save_pretrained(temporary, max_shard_size="1TB")
-        _replace_folder(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        network.save_pretrained(new, max_shard_size="1TB")
     return final
-
-
-def _replace_folder(new: Path, final: Path) -> None:
-    """Give a written folder its name; a folder of that name is moved aside, then removed."""
-    for path in new.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    old = final.with_name(f".{final.name}.old")
-    if final.exists():
-        final.replace(old)
-    new.replace(final)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _read(folder: Path, part: str) -> tuple[AdapterSettings, dict[str, Tensor]]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from ...canvas.findings import Counts, add_up, found_in_shards, from_data
 from ...common.report import Report, Silent
 from ...dataset.catalogue import SHAPE, Catalogue
+from ...dataset.names import shard_stem
 from ...dataset.remarks import Remark, remarks_of
 from ...dataset.stored import StoredSample, Unreadable, read_samples
 from .expectation import Expectation, expectation_of, judge
@@ -132,7 +133,7 @@ def _recorded(catalogue: Catalogue) -> Counts:
     """Findings of compiling; of an unfinished dataset, those of the shards that are there."""
     if "findings" in catalogue.info:
         return from_data(catalogue.info["findings"])
-    return found_in_shards((f"{h.number:05d}", h.findings) for h in catalogue.headers)
+    return found_in_shards((shard_stem(h.number), h.findings) for h in catalogue.headers)
 
 
 def _joined(recorded: Counts, seen: Counts) -> Counts:

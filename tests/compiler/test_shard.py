@@ -22,7 +22,7 @@ from onepic.canvas.sizes import batch_size
 from onepic.common.errors import RunError
 from onepic.common.lock import locked
 from onepic.compiler.compile import make_layout
-from onepic.compiler.engines.engine import LocalEncoder
+from onepic.compiler.engines.local import LocalEncoder
 from onepic.compiler.plan import Plan
 from onepic.compiler.shard import PanelEncoder, Progress, ShardJob, compile_shard
 from onepic.dataset.dataset import Dataset, DatasetSample

@@ -16,7 +16,7 @@ from onepic.common.report import Silent
 from onepic.compiler import Scheduling, compile_dataset
 from onepic.compiler.card import CARD
 from onepic.compiler.delivery import hub_folder
-from onepic.compiler.delivery.delivery import open_delivery
+from onepic.compiler.delivery.open import open_delivery
 from onepic.compiler.publishing import Destination, publish_dataset
 from onepic.dataset.index import read_header
 from onepic.dataset.names import DATASET
