@@ -90,7 +90,7 @@ def compile_dataset(
     layout = make_layout(recipe, model)
     with (
         _os_errors(output),
-        locked(output) as token,
+        locked(output, STATE) as token,
         _without_leftovers(output),
         open_delivery(url, output, report) if url else nullcontext() as delivery,
     ):

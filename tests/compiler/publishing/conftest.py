@@ -24,7 +24,7 @@ from onepic.compiler.info import describe
 from onepic.compiler.preview import Preview, encode_preview, write_sheet
 from onepic.dataset.index import Rejection, ShardHeader
 from onepic.dataset.info import count
-from onepic.dataset.names import CANVASES, DATASET, NULL_PROMPT, REJECTED
+from onepic.dataset.names import CANVASES, DATASET, NULL_PROMPT, REJECTED, STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
 
@@ -52,7 +52,7 @@ def write_canvases(folder: Path, seeds: Sequence[int] = (0, 1, 2), **changes: An
     info = describe(recipe, make_layout(recipe, model), model, {}, "cpu")
     for path in folder.glob("shards/*"):
         path.unlink()
-    with locked(folder) as token:
+    with locked(folder, STATE) as token:
         headers = [_write_shard(folder, n, seed, token) for n, seed in enumerate(seeds)]
     info |= {"complete": True, **count(headers, ())}
     (folder / DATASET).write_bytes(to_json(info))
