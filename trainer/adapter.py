@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from ..common.errors import SettingsError
-from ..common.strict import Strict
+from .adapter_settings import AdapterSettings
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
 
-# peft is imported where it is used: it takes seconds, and settings are read without it.
+# peft is imported where it is used: it takes seconds.
 
 _ADAPTER = "default"
 _LAYERS = (nn.Linear, nn.Conv2d)
-
-
-class AdapterSettings(Strict):
-    """Which weights are trained, and how many; the defaults are those of ONE-PIC (Tao et al.)."""
-
-    kind: Literal["lora", "rslora", "dora", "loha", "lokr", "full"] = Field(
-        default="lora",
-        description="`full` trains every weight of the U-Net and reads nothing else of these.",
-    )
-    rank: int = Field(default=32, ge=1)
-    alpha: float = Field(
-        default=4,
-        gt=0,
-        description="Scales what is learned: alpha / rank, or with rslora alpha / sqrt(rank).",
-    )
-    targets: tuple[str, ...] = Field(
-        default=("attn1.to_q", "attn1.to_k", "attn1.to_v"),
-        min_length=1,
-        description="Ends of the names of linear and convolution layers of the U-Net.",
-    )
 
 
 def add_adapter(unet: UNet2DConditionModel, settings: AdapterSettings, seed: int) -> None:

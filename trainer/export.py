@@ -17,7 +17,6 @@ from torch import Tensor
 from ..common.errors import ModelError
 from ..common.files import to_json, write_whole
 from .adapter import (
-    AdapterSettings,
     adapter_state,
     add_adapter,
     cast,
@@ -25,6 +24,7 @@ from .adapter import (
     peft_fields,
     settings_of,
 )
+from .adapter_settings import AdapterSettings
 from .unscaled import with_scale_inside
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..common.errors import SettingsError
 from ..common.files import write_whole
-from .adapter import AdapterSettings, adapter_state
+from .adapter import adapter_state
+from .adapter_settings import AdapterSettings
 from .export import to_safetensors
 
 if TYPE_CHECKING:

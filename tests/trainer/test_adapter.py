@@ -5,7 +5,6 @@ import torch
 
 from onepic.common.errors import SettingsError
 from onepic.trainer.adapter import (
-    AdapterSettings,
     adapter_state,
     add_adapter,
     count_parameters,
@@ -14,6 +13,7 @@ from onepic.trainer.adapter import (
     settings_of,
     trainable,
 )
+from onepic.trainer.adapter_settings import AdapterSettings
 
 KINDS = ("lora", "rslora", "dora", "loha", "lokr")
 

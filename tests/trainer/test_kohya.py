@@ -7,7 +7,8 @@ from safetensors import safe_open
 from torch import nn
 
 from onepic.common.errors import SettingsError
-from onepic.trainer.adapter import AdapterSettings, adapter_state, add_adapter
+from onepic.trainer.adapter import adapter_state, add_adapter
+from onepic.trainer.adapter_settings import AdapterSettings
 from onepic.trainer.export import DIFFUSERS_WEIGHTS, write_adapter
 from onepic.trainer.kohya import kohya_key, to_kohya, write_kohya
 
