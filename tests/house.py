@@ -48,6 +48,11 @@ def modules() -> Mapping[str, Module]:
     return {module.name: module for module in found}
 
 
+def packages() -> list[str]:
+    """The names of the modules that are packages."""
+    return [name for name, module in modules().items() if module.package == name]
+
+
 def module_at(path: Path) -> Module:
     """The module whose file is `path`."""
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.house import ROOT, imported, imports, modules, rooms
+from tests.house import ROOT, imported, imports, modules, packages, rooms
 
 LOW = {"common", "backbones", "canvas", "dataset", "tables"}
 #: What each room may import besides itself.
@@ -70,6 +71,14 @@ def test_no_module_imports_in_a_circle():
 )
 def test_an_import_is_seen_wherever_and_however_it_is_written(source: str, expected: str):
     assert " ".join(imported(source, "compiler")) == expected
+
+
+@pytest.mark.parametrize("package", packages())
+def test_a_package_tells_of_all_its_modules(package: str):
+    module = modules()[package]
+    told = ast.get_docstring(ast.parse(module.path.read_text())) or ""
+    parts = {name.rpartition(".")[2] for name in modules() if name.rpartition(".")[0] == package}
+    assert {part for part in parts - {"__main__"} if f"`{part}`" not in told} == set()
 
 
 def test_the_compiler_can_be_read_from_a_list_of_its_files():
