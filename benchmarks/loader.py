@@ -103,7 +103,7 @@ def write_onepic(folder: Path, samples: int) -> None:
     from onepic.common.files import to_json
     from onepic.common.lock import locked
     from onepic.dataset.info import count
-    from onepic.dataset.names import DATASET, FORMAT_VERSION, NULL_PROMPT
+    from onepic.dataset.names import DATASET, FORMAT_VERSION, NULL_PROMPT, STATE
     from onepic.dataset.writer import Sample, ShardWriter
 
     def embeddings(rows: int) -> dict[str, NDArray[np.float16]]:
@@ -113,7 +113,7 @@ def write_onepic(folder: Path, samples: int) -> None:
         }
 
     headers = []
-    with locked(folder) as token:
+    with locked(folder, STATE) as token:
         for shard, numbers in enumerate(np.array_split(range(samples), -(-samples // SHARD))):
             with ShardWriter(folder, shard, token) as writer:
                 for number in numbers.tolist():

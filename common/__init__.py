@@ -3,6 +3,7 @@
 - `errors`: what can go wrong, by what its user does about it; `secrets`: tokens stay out of it.
 - `command`, `report`: how a command ends, and what it tells while it works.
 - `yaml_file`, `yaml_traps`, `strict`, `named`: checked data from YAML; errors name the line.
+- `files`, `lock`: files that appear whole or not at all, and one run at a time in a folder.
 - `network`, `patience`, `hub`: what lies elsewhere, asked again while it does not answer.
 - `memory`: freed memory that is kept.
 """

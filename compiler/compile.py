@@ -72,7 +72,7 @@ def compile_dataset(
     layout = make_layout(recipe, model)
     with (
         _os_errors_explained(output),
-        locked(output) as token,
+        locked(output, STATE) as token,
         _without_leftovers(output),
         open_delivery(url, output, report) as delivery,
     ):

@@ -15,8 +15,9 @@ from ..canvas.findings import Counts
 from ..canvas.layout import Layout
 from ..common.errors import DatasetError, OutputError
 from ..common.files import sha256
-from ..dataset.index import ShardHeader, missized_files, read_header, read_index
+from ..dataset.index import ShardHeader, read_header, read_index
 from ..dataset.names import SHARD_FILES, SHARDS, shard_path
+from ..dataset.sent import missized_files
 from .recipe import Recipe
 from .selection.marks import marked_stamps
 from .shard import ShardJob

@@ -6,15 +6,12 @@ A shard whose mark says what its index says counts as if its tar and its text we
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..common.files import to_json, write_whole
-from .names import STATE, shard_stem
-
-if TYPE_CHECKING:
-    from .index import ShardHeader
+from .index import ShardHeader, missized
+from .names import SHARD_FILES, STATE, shard_name, shard_stem
 
 INDEX = "index"
 
@@ -51,6 +48,18 @@ def mark_sent(folder: Path, header: ShardHeader) -> None:
 def forget_sent(folder: Path, number: int) -> None:
     """Take the mark of a shard away."""
     _path(folder, number).unlink(missing_ok=True)
+
+
+def missized_files(folder: Path, header: ShardHeader) -> Iterator[str]:
+    """What a look at the sizes of a shard's files says is wrong, without reading them.
+
+    Nothing is, where they have arrived.
+    """
+    if is_sent(folder, header):
+        return
+    names = [shard_name(header.number, SHARD_FILES[name]) for name in header.files]
+    sizes = {name: (folder / name).stat().st_size for name in names if (folder / name).is_file()}
+    yield from missized(header, sizes)
 
 
 def _expected(header: ShardHeader) -> dict[str, str]:

@@ -142,7 +142,7 @@ class ShardWriter:
             dropped={label: tuple(rows) for label, rows in (dropped or {}).items()},
             findings=findings or {},
         )
-        check_token(self._output, self._token)
+        check_token(self._output, STATE, self._token)
         index = shard_path(self._output, self._number, ".parquet")
         index.unlink(missing_ok=True)
         for name, temporary in (("tar", self._tar_path), ("text", self._text_path)):

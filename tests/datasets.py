@@ -18,7 +18,7 @@ from onepic.common.files import to_json
 from onepic.common.lock import locked
 from onepic.dataset.index import SHARED, Rejection, ShardHeader
 from onepic.dataset.info import count
-from onepic.dataset.names import DATASET, NULL_PROMPT
+from onepic.dataset.names import DATASET, NULL_PROMPT, STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
 
@@ -60,7 +60,7 @@ def write_dataset(
     Each shard has two prompts; everything in the empty prompt's embeddings is 7.
     """
     random = np.random.default_rng(seed)
-    with locked(folder) as token:
+    with locked(folder, STATE) as token:
         headers = [
             _write_shard(folder, number, token, random, size, shapes)
             for number, size in enumerate(counts)

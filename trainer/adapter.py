@@ -4,44 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from ..backbones.backbone import Backbone
 from ..common.errors import SettingsError
-from ..common.strict import Strict
+from .adapter_settings import AdapterSettings
 
-# peft is imported where it is used: it takes seconds, and settings are read without it.
+# peft is imported where it is used: it takes seconds.
 
 _ADAPTER = "default"
 _LAYERS = (nn.Linear, nn.Conv2d)
-
-
-class AdapterSettings(Strict):
-    """Which weights are trained, and how many; the defaults are those of ONE-PIC (Tao et al.)."""
-
-    kind: Literal["lora", "rslora", "dora", "loha", "lokr", "full"] = Field(
-        default="lora",
-        description="`full` trains every weight of the network and reads nothing else of these.",
-    )
-    rank: int = Field(default=32, ge=1)
-    alpha: float = Field(
-        default=4,
-        gt=0,
-        description="Scales what is learned: alpha / rank, or with rslora alpha / sqrt(rank).",
-    )
-    targets: tuple[str, ...] = Field(
-        default=(),
-        description="Ends of the names of linear and convolution layers of the network; by default "
-        "the queries, keys and values of its self-attention.",
-    )
-
-    def on(self, backbone: Backbone) -> AdapterSettings:
-        """The same settings, with the targets of a kind of model where none are given."""
-        return self.model_copy(update={"targets": self.targets or backbone.targets})
 
 
 def add_adapter(network: Any, settings: AdapterSettings, seed: int) -> None:

@@ -15,7 +15,6 @@ from torch import Tensor
 from ..common.errors import ModelError
 from ..common.files import to_json, whole_folder, write_whole
 from .adapter import (
-    AdapterSettings,
     adapter_state,
     add_adapter,
     cast,
@@ -23,6 +22,7 @@ from .adapter import (
     peft_fields,
     settings_of,
 )
+from .adapter_settings import AdapterSettings
 from .unscaled import with_scale_inside
 
 #: diffusers' names; its own constants live where its pipelines are imported.

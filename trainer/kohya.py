@@ -18,7 +18,8 @@ from torch import Tensor
 from ..backbones.backbone import Backbone, KohyaNames
 from ..common.errors import SettingsError
 from ..common.files import write_whole
-from .adapter import AdapterSettings, adapter_state
+from .adapter import adapter_state
+from .adapter_settings import AdapterSettings
 from .export import to_safetensors
 
 _KINDS = ("lora", "rslora")

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from ..common.errors import SettingsError
 from ..common.strict import Strict
 from ..common.yaml_file import Kind, Override, read_document
-from .adapter import AdapterSettings
+from .adapter_settings import AdapterSettings
 
 #: What several settings are.
 Share = Annotated[float, Field(ge=0, lt=1)]

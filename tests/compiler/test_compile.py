@@ -24,6 +24,7 @@ from onepic.common.lock import locked
 from onepic.compiler.compile import compile_dataset, make_layout
 from onepic.compiler.engines.engine import Scheduling
 from onepic.dataset.dataset import open_dataset
+from onepic.dataset.names import STATE
 
 SUFFIXES = (".parquet", ".tar", ".text.safetensors")
 
@@ -372,7 +373,7 @@ def test_a_source_that_is_not_there_leaves_no_shards(bare_project):
 
 
 def test_a_folder_in_use_is_refused(project):
-    with locked(project.output), pytest.raises(OutputError, match=f"process {os.getpid()}"):
+    with locked(project.output, STATE), pytest.raises(OutputError, match=f"process {os.getpid()}"):
         project.compile()
 
 

@@ -18,7 +18,7 @@ from onepic.backbones.texts import Embeddings
 from onepic.common.errors import RunError
 from onepic.common.lock import locked
 from onepic.dataset.index import Rejection, ShardHeader, read_header, read_index
-from onepic.dataset.names import shard_path
+from onepic.dataset.names import STATE, shard_path
 from onepic.dataset.writer import Sample, ShardWriter, npy
 
 
@@ -64,7 +64,7 @@ def content(output: Path) -> dict[str, bytes]:
 @pytest.fixture
 def token(tmp_path: Path) -> Iterator[str]:
     """The token of a run that holds `tmp_path`."""
-    with locked(tmp_path) as token:
+    with locked(tmp_path, STATE) as token:
         yield token
 
 
@@ -134,9 +134,9 @@ def test_without_its_index_a_shard_is_not_complete(tmp_path, token):
 
 
 def test_a_worker_of_an_earlier_run_completes_nothing(tmp_path):
-    with locked(tmp_path) as earlier:
+    with locked(tmp_path, STATE) as earlier:
         pass
-    with locked(tmp_path) as later:
+    with locked(tmp_path, STATE) as later:
         write_shard(tmp_path, later, sample(0))
         before = content(tmp_path)
         with pytest.raises(RunError, match="another run has taken over"):

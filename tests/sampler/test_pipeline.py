@@ -24,7 +24,8 @@ from onepic.compiler import open_dataset
 from onepic.sampler import OnePicPipeline, Task, open_task
 from onepic.sampler.canvas import make_canvas
 from onepic.sampler.schedulers import make_scheduler
-from onepic.trainer.adapter import AdapterSettings, add_adapter
+from onepic.trainer.adapter import add_adapter
+from onepic.trainer.adapter_settings import AdapterSettings
 from onepic.trainer.export import write_adapter
 
 pytestmark = pytest.mark.filterwarnings("ignore:a canvas of")

@@ -6,7 +6,6 @@ import torch
 from onepic.backbones import BACKBONES
 from onepic.common.errors import SettingsError
 from onepic.trainer.adapter import (
-    AdapterSettings,
     adapter_state,
     add_adapter,
     count_parameters,
@@ -15,6 +14,7 @@ from onepic.trainer.adapter import (
     settings_of,
     trainable,
 )
+from onepic.trainer.adapter_settings import AdapterSettings
 
 KINDS = ("lora", "rslora", "dora", "loha", "lokr")
 

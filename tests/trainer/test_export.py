@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save
 from onepic.backbones import BACKBONES
 from onepic.common.errors import ModelError, SettingsError
 from onepic.miniature import path
-from onepic.trainer.adapter import AdapterSettings, adapter_state, add_adapter
+from onepic.trainer.adapter import adapter_state, add_adapter
+from onepic.trainer.adapter_settings import AdapterSettings
 from onepic.trainer.export import DIFFUSERS_WEIGHTS, load_trained, to_safetensors, write_adapter
 
 LORA_KINDS = ("lora", "rslora", "dora")

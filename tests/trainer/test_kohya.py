@@ -9,7 +9,8 @@ from torch import nn
 from onepic.backbones import BACKBONES
 from onepic.backbones.sdxl.kohya import kohya_key
 from onepic.common.errors import SettingsError
-from onepic.trainer.adapter import AdapterSettings, adapter_state, add_adapter
+from onepic.trainer.adapter import adapter_state, add_adapter
+from onepic.trainer.adapter_settings import AdapterSettings
 from onepic.trainer.export import DIFFUSERS_WEIGHTS, write_adapter
 from onepic.trainer.kohya import to_kohya, write_kohya
 

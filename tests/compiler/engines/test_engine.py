@@ -24,6 +24,7 @@ from onepic.compiler.engines.open import open_engine
 from onepic.compiler.plan import Plan
 from onepic.compiler.shard import Progress
 from onepic.dataset.index import ShardHeader
+from onepic.dataset.names import STATE
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_shards_come_one_after_the_other_each_header_last(engine, bare_project):
     recipe = bare_project.recipe()
     layout = make_layout(recipe, open_model(recipe.model))
     rows = recipe.source.scan(recipe.columns, bare_project.root)
-    with locked(bare_project.output) as token:
+    with locked(bare_project.output, STATE) as token:
         plan = Plan(recipe, bare_project.root, layout, rows, "f", bare_project.output)
         events = list(engine.run(plan.job(number, token) for number in range(plan.shards)))
     assert [type(event) for event in events] == [Progress, ShardHeader] * 3

@@ -22,6 +22,7 @@ from onepic.common.lock import locked
 from onepic.compiler.preview import encode_preview
 from onepic.dataset.index import SCHEMA, Rejection, ShardHeader, read_index
 from onepic.dataset.info import count
+from onepic.dataset.names import STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
 
@@ -73,7 +74,7 @@ def write_dataset(
     **info: Any,
 ) -> Path:
     """Write a dataset into an empty folder; `info` replaces keys of dataset.json."""
-    with locked(folder) as token:
+    with locked(folder, STATE) as token:
         headers = list(_write_shards(folder, token, samples, per_shard, rejected, dropped))
     write_null_prompt(folder / "null_prompt.safetensors", embeddings(1))
     left_out = [row for header in headers for row in header.left_out]

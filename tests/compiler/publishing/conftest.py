@@ -24,7 +24,7 @@ from onepic.compiler.info import describe
 from onepic.compiler.preview import Preview, encode_preview, write_sheet
 from onepic.dataset.index import Rejection, ShardHeader
 from onepic.dataset.info import count
-from onepic.dataset.names import CANVASES, DATASET, NULL_PROMPT, REJECTED
+from onepic.dataset.names import CANVASES, DATASET, NULL_PROMPT, REJECTED, STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
 
@@ -52,12 +52,15 @@ def write_canvases(folder: Path, seeds: Sequence[int] = (0, 1, 2), **changes: An
     info = describe(recipe, make_layout(recipe, model), model, {}, "cpu")
     for path in folder.glob("shards/*"):
         path.unlink()
-    with locked(folder) as token:
+    with locked(folder, STATE) as token:
         headers = [_write_shard(folder, n, seed, token) for n, seed in enumerate(seeds)]
     info |= {"complete": True, **count(headers, ())}
     (folder / DATASET).write_bytes(to_json(info))
     zeros = np.zeros((1, 3, 8), np.float16), np.zeros((1, 4), np.float16)
-    write_null_prompt(folder / NULL_PROMPT, Embeddings(*zeros, cut=[False]))
+    write_null_prompt(
+        folder / NULL_PROMPT,
+        Embeddings(dict(zip(("hidden", "pooled"), zeros, strict=True)), [False]),
+    )
     rows = [{"key": row.key, "reason": row.reason} for h in headers for row in h.rejected]
     schema = pa.schema([("key", pa.string()), ("reason", pa.string())])
     buffer = io.BytesIO()
@@ -78,7 +81,8 @@ def _write_shard(folder: Path, number: int, seed: int, token: str) -> ShardHeade
         for row in range(2):
             writer.add(_sample(f"{number * 10 + row:09d}", random, seed))
         hidden, pooled = random.random((1, 3, 8)), random.random((1, 4))
-        texts = Embeddings(hidden.astype(np.float16), pooled.astype(np.float16), [False])
+        arrays = {"hidden": hidden.astype(np.float16), "pooled": pooled.astype(np.float16)}
+        texts = Embeddings(arrays, [False])
         bad = Rejection(f"{number * 10 + 5:09d}", "bad.png", "", "decode", "not an image")
         return writer.complete(f"{seed:064x}", texts, [bad], (4, 4))
 
