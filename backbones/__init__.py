@@ -5,7 +5,8 @@
   all.
 - `latents`: panels become latents, and pixels again.
 - `texts`: what prompts become.
-- `process`: how noise is added and taken away; `ddpm` and `flow` are the two kinds.
+- `process`: how noise is added; `ddpm` and `flow` are the two kinds.
+- `sampling`: how it is taken away again, with which schedulers.
 - `sdxl`: Stable Diffusion XL.
 
 No other room knows a model by name. One of your own is registered before anything is compiled:

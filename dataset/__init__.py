@@ -9,6 +9,7 @@ In the order in which data meet the modules:
 - `finite`, `seal`, `verify`: what its bytes must be, and whether they are.
 - `stores`: its files, in a folder or at a URL.
 - `dataset`: samples by number; `samples`, `reader`: many of them, straight into a batch.
+- `decoder`: latents become pixels again.
 - `catalogue`, `stored`: samples of a dataset in whatever state, for whoever looks at it.
 - `repeats`, `remarks`: what of it may be wrong, and how that is told.
 """

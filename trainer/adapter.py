@@ -150,7 +150,8 @@ def _names_layers(target: str, modules: Mapping[str, nn.Module]) -> bool:
 def _explain(target: str, modules: Mapping[str, nn.Module]) -> str:
     layers = [name for name, module in modules.items() if isinstance(module, _LAYERS)]
     close = difflib.get_close_matches(target, _endings(layers, target.count(".") + 2), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "examples: attn1.to_q, ff.net.2, proj_in"
+    examples = ", ".join(_endings(layers, 2)[:3])
+    hint = f"did you mean {close[0]!r}?" if close else f"examples: {examples}"
     return f"adapter.targets: no linear or convolution layers are called {target!r}; {hint}"
 
 

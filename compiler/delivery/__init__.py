@@ -2,5 +2,6 @@
 
 - `recipient`: what is asked of a place that takes a dataset.
 - `remote_folder`, `hub_folder`: such places: a folder at a URL, and a repository on the Hub.
-- `delivery`: sends what is finished, and takes it from the disk.
+- `delivery`: what a run tells its delivery, which may deliver nowhere; `open` chooses it.
+- `sending`: sends what is finished, and takes it from the disk.
 """

@@ -1,6 +1,6 @@
 """Who runs the shard jobs: this process, or Ray.
 
-- `engine`: how jobs are scheduled, and this process as an engine.
+- `engine`: what an engine does, and how jobs are scheduled; `open` chooses it.
 - `encoder`: panels become latents, prompts become embeddings.
-- `ray_engine`: the same jobs on Ray.
+- `local`: this process as an engine; `on_ray`: the same jobs on Ray.
 """
