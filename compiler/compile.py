@@ -8,23 +8,21 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from ..backbones.model import Model, open_model
-from ..canvas.findings import Counts, attached, from_data
+from ..canvas.findings import Counts, attached
 from ..canvas.layout import Layout
 from ..canvas.sizes import auto_panel_size, check_panel_size
 from ..common.errors import OutputError, RecipeError, RunError
-from ..common.files import to_json, write_whole
+from ..common.files import write_whole
 from ..common.lock import locked
 from ..common.report import Report, Silent
 from ..dataset.index import Rejection, read_header
-from ..dataset.info import read_info
+from ..dataset.info import DatasetInfo, read_info
 from ..dataset.names import DATASET, NULL_PROMPT, REJECTED, SHARDS, STATE, shard_path
 from ..dataset.null_prompt import write_null_prompt
-from ..dataset.seal import checksums_of
 from ..tables.mapped import public_keys
 from .delivery.delivery import Delivery, open_delivery, work_folder
 from .engines.engine import EncoderSettings, Scheduling, open_engine, run_each
@@ -97,19 +95,18 @@ def compile_dataset(
         info = _prepare_info(recipe, recipe_folder, output, layout, model, delivery)
         with ExitStack() as cluster:
             rows, seen = _scan(recipe, recipe_folder, output, scheduling, cluster, report)
-            known = checksums_of(read_info(output) or {})
-            plan = Plan(
-                recipe, recipe_folder, layout, rows, info["fingerprint"], output, known, seen
-            )
+            earlier = read_info(output)
+            known = earlier.checksums if earlier else {}
+            plan = Plan(recipe, recipe_folder, layout, rows, info.fingerprint, output, known, seen)
             _check_limit(plan)
             made = _make_shards(plan, info, model, scheduling, cluster, token, report, delivery)
         info, rejected = finish_dataset(plan, info, delivery)
     summary = Summary(
         output,
         made,
-        info["totals"],
-        info["filters"],
-        from_data(info["findings"]),
+        dict(info.totals),
+        dict(info.filters),
+        info.found or {},
         rejected,
         seconds=time.monotonic() - began,
         url=delivery.name if delivery else None,
@@ -184,7 +181,7 @@ def _prepare_info(
     layout: Layout,
     model: Model,
     delivery: Delivery | None,
-) -> dict[str, Any]:
+) -> DatasetInfo:
     """dataset.json for this run; what an earlier run settled, such as threads, is kept.
 
     Raises:
@@ -200,9 +197,9 @@ def _prepare_info(
     if old is None or not _holds_samples(output):
         (output / NULL_PROMPT).unlink(missing_ok=True)
         return describe(recipe, layout, model, parts, _device())
-    info = describe(recipe, layout, model, parts, old["encoder"]["device"])
-    if old["fingerprint"] != info["fingerprint"]:
-        changes = "\n  ".join(differences(old["fingerprint_parts"], info["fingerprint_parts"]))
+    info = describe(recipe, layout, model, parts, old.encoder.device)
+    if old.fingerprint != info.fingerprint:
+        changes = "\n  ".join(differences(old.fingerprint_parts, info.fingerprint_parts))
         place, what = str(output), "that folder"
         if delivery:
             place, what = f"{delivery.name} with its work folder {output}", "both"
@@ -210,7 +207,7 @@ def _prepare_info(
             f"{place} holds a dataset made otherwise:\n  {changes}\n"
             f"give another --output, or delete {what} to compile it anew"
         )
-    return info | {key: old[key] for key in ("encoder", "versions")}
+    return info.model_copy(update={"encoder": old.encoder, "versions": old.versions})
 
 
 def _holds_samples(output: Path) -> bool:
@@ -229,7 +226,7 @@ def _device() -> str:
 
 def _make_shards(
     plan: Plan,
-    info: dict[str, Any],
+    info: DatasetInfo,
     model: Model,
     scheduling: Scheduling,
     cluster: ExitStack,
@@ -248,8 +245,8 @@ def _make_shards(
     if not outdated and null_prompt.is_file():
         return 0
     _delete_damaged_indexes(plan, outdated)
-    write_whole(plan.output / DATASET, to_json(info))
-    settings = EncoderSettings(model, plan.recipe.latent, info["encoder"]["threads"])
+    write_whole(plan.output / DATASET, info.to_json())
+    settings = EncoderSettings(model, plan.recipe.latent, info.encoder.threads)
     jobs = (plan.job(shard.number, token) for shard in outdated)
     rows = sum(plan.shard_rows(shard.number).num_rows for shard in outdated)
     made = 0
@@ -300,10 +297,10 @@ def _announce(plan: Plan, outdated: list[Outdated], report: Report) -> None:
         report.note(f"{plan.shards} shards are many; a larger samples_per_shard makes fewer")
 
 
-def _announce_drift(info: dict[str, Any], report: Report) -> None:
+def _announce_drift(info: DatasetInfo, report: Report) -> None:
     """Say where this run differs from the one that made the shards that are kept."""
     now = {"versions": library_versions(), "encoder": {"device": _device()}}
-    then = {"versions": info["versions"], "encoder": {"device": info["encoder"]["device"]}}
+    then = {"versions": info.versions, "encoder": {"device": info.encoder.device}}
     for change in differences(then, now):
         report.note(f"{change}; delete {SHARDS}/ to have all shards from one origin")
 

@@ -11,7 +11,8 @@ from ..backbones.model import Model
 from ..canvas.layout import Layout
 from ..common.files import digest
 from ..common.secrets import public_data, public_recipe
-from ..dataset.info import count
+from ..dataset.info import DatasetInfo, count
+from ..dataset.info_parts import EncoderInfo, LatentsInfo, ModelInfo
 from .fingerprint import format_version
 from .recipe import Recipe
 
@@ -30,34 +31,34 @@ _LIBRARIES = (
 
 def describe(
     recipe: Recipe, layout: Layout, model: Model, parts: Mapping[str, Any], device: str
-) -> dict[str, Any]:
+) -> DatasetInfo:
     """dataset.json as it stands while the shards are being made."""
     width, height = layout.latent_size
-    return {
-        "format_version": format_version(recipe),
-        "complete": False,
-        "task": recipe.task,
-        "recipe": public_recipe(recipe.model_dump(mode="json", by_alias=True)),
-        "fingerprint": digest(parts),
-        "fingerprint_parts": dict(parts),
-        "panel_size": [layout.width, layout.height],
-        "canvas_size": list(layout.canvas_size),
-        "latents": {
-            "shape": [model.channels, height, width],
-            "dtype": "float16",
-            "distribution": recipe.latent,
-        },
-        "model": {
-            "name": public_data(model.name),
-            "revision": model.revision,
-            "factor": model.factor,
-            "scaling_factor": model.scaling_factor,
-            "shift_factor": model.shift_factor,
-        },
-        "encoder": {"device": device, "threads": os.cpu_count() or 1},
-        "versions": library_versions(),
-        **count((), (item.label for item in recipe.filters)),
-    }
+    totals, filters = count((), (item.label for item in recipe.filters))
+    return DatasetInfo(
+        format_version=format_version(recipe),
+        complete=False,
+        task=recipe.task,
+        recipe=public_recipe(recipe.model_dump(mode="json", by_alias=True)),
+        fingerprint=digest(parts),
+        fingerprint_parts=parts,
+        panel_size=(layout.width, layout.height),
+        canvas_size=layout.canvas_size,
+        latents=LatentsInfo(
+            shape=(model.channels, height, width), dtype="float16", distribution=recipe.latent
+        ),
+        model=ModelInfo(
+            name=public_data(model.name),
+            revision=model.revision,
+            factor=model.factor,
+            scaling_factor=model.scaling_factor,
+            shift_factor=model.shift_factor,
+        ),
+        encoder=EncoderInfo(device=device, threads=os.cpu_count() or 1),
+        versions=library_versions(),
+        totals=totals,
+        filters=filters,
+    )
 
 
 def library_versions() -> dict[str, str | None]:

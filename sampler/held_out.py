@@ -73,7 +73,8 @@ class HeldOutPictures:
         base = run.inputs.base
         if self._vae is None:
             self._vae = load_vae(base.name, base.revision).to(run.accelerator.device)
-        return decode_canvases(self._vae, latents, run.inputs.validation[batch.dataset].info, base)
+        layout = run.inputs.validation[batch.dataset].info.layout
+        return decode_canvases(self._vae, latents, layout, base)
 
 
 def _spaced(rows: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

@@ -88,13 +88,13 @@ def check_fits(base: Base, dataset: Canvases) -> None:
     Raises:
         SettingsError: naming the dataset, the model, and what differs.
     """
-    made_for, unet = dataset.info["model"], base.unet
+    made_for, unet = dataset.info.model, base.unet
     pooled = unet.get("projection_class_embeddings_input_dim", 0) - 6 * (
         unet.get("addition_time_embed_dim") or 0
     )
     expected = {
-        "scaling factor of latents": (made_for["scaling_factor"], base.scaling_factor),
-        "shift of latents": (made_for["shift_factor"], base.shift_factor),
+        "scaling factor of latents": (made_for.scaling_factor, base.scaling_factor),
+        "shift of latents": (made_for.shift_factor, base.shift_factor),
         "latent channels": (dataset.samples.shapes[0][0], unet.get("in_channels")),
         "width of text embeddings": (dataset.hidden.shape[-1], unet.get("cross_attention_dim")),
         "width of pooled text": (dataset.pooled.shape[-1], pooled),
@@ -102,7 +102,7 @@ def check_fits(base: Base, dataset: Canvases) -> None:
     for what, (theirs, ours) in expected.items():
         if theirs != ours:
             raise SettingsError(
-                f"{dataset.name} was compiled for {made_for['name']} and does not suit "
+                f"{dataset.name} was compiled for {made_for.name} and does not suit "
                 f"{base.name}: {what} is {theirs} in the dataset and {ours} in the model; train "
                 "on the model that it was compiled for, or compile it again with --model"
             )

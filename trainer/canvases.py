@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +12,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ..common.errors import DatasetError, SettingsError
-from ..dataset.info import leak_of, read_finished_info
+from ..dataset.info import DatasetInfo, read_finished_info
 from ..dataset.names import DATASET, NULL_PROMPT
 from ..dataset.samples import SampleTable, read_samples
-from ..dataset.seal import checksums_of
 from ..dataset.stores.cache import CacheSettings
 from ..dataset.stores.revision import without_commit
 from ..dataset.stores.store import Store, open_store
@@ -31,7 +29,7 @@ class Canvases:
     """
 
     store: Store
-    info: dict[str, Any]
+    info: DatasetInfo
     samples: SampleTable
     hidden: NDArray[np.float16]
     pooled: NDArray[np.float16]
@@ -54,17 +52,17 @@ def open_canvases(path: str | Path, cache: CacheSettings | None = None) -> Canva
     """
     store = open_store(path, cache or CacheSettings())
     info = read_finished_info(store.metadata(DATASET).parent, store.name)
-    if leak := leak_of(info, store.name):
-        raise DatasetError(leak)
+    if info.leak:
+        raise DatasetError(f"{store.name}: {info.leak}")
     try:
-        known = checksums_of(info).get(NULL_PROMPT)
+        known = info.checksums.get(NULL_PROMPT)
         empty = load_file(store.metadata(NULL_PROMPT, sha256=known))
         hidden, pooled = empty["hidden"][0], empty["pooled"][0]
     except (OSError, SafetensorError, KeyError) as error:
         raise DatasetError(
             f"{store.name}/{NULL_PROMPT}: cannot be read ({error}); compile again to restore it"
         ) from error
-    samples = read_samples(store, info["totals"]["shards"], checksums_of(info))
+    samples = read_samples(store, info.totals.shards, info.checksums)
     return Canvases(store, info, samples, hidden, pooled)
 
 
@@ -75,11 +73,12 @@ def check_same_latents(datasets: Sequence[Canvases]) -> None:
         SettingsError: naming both datasets and what differs.
     """
     first = datasets[0]
+    model = dict(first.info.model)
     for other in datasets[1:]:
         for what, ours, theirs in (
             *(
-                (f"model.{key}", first.info["model"].get(key), other.info["model"].get(key))
-                for key in first.info["model"]
+                (f"model.{key}", value, getattr(other.info.model, key, None))
+                for key, value in model.items()
             ),
             ("text embeddings", _widths(first), _widths(other)),
         ):

@@ -195,7 +195,7 @@ class CanvasLoader(IterableDataset[Batch]):
         self._drop_prompts(planned.number, dataset, arrays)
         self._drop_contexts(planned.number, arrays)
         sizes = self._empty((size, 6), torch.float32)
-        fit = dataset.info["recipe"]["fit"]
+        fit = dataset.info.recipe["fit"]
         sizes.numpy()[:] = [time_ids(sample, fit) for sample in found]
         return Batch(planned.number, place, planned.samples, latents, mask, hidden, pooled, sizes)
 

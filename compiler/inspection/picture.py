@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from ...canvas.layout import Box
 from ...common.errors import DatasetError
+from ...dataset.info_parts import ModelInfo
 from ...dataset.stored import StoredSample
 from ..preview import TARGET_COLOUR, outlined
 
@@ -23,18 +23,10 @@ _GAP = 8
 _OPACITY = 105
 
 
-@dataclass(frozen=True)
-class RecordedScale:
-    """The scale of a dataset's latents, as its dataset.json says."""
-
-    scaling_factor: float
-    shift_factor: float
-
-
-def decode_canvas(vae: Any, sample: StoredSample, info: Mapping[str, Any]) -> NDArray[np.uint8]:
+def decode_canvas(vae: Any, sample: StoredSample, model: ModelInfo) -> NDArray[np.uint8]:
     """The canvas that a sample's latents stand for, uint8 [H, W, 3], each panel decoded alone.
 
-    `info` is what dataset.json holds.
+    `model` is what the dataset was made for.
 
     Raises:
         DatasetError: when the sample's JSON does not say where its panels lie.
@@ -43,12 +35,9 @@ def decode_canvas(vae: Any, sample: StoredSample, info: Mapping[str, Any]) -> ND
 
     from ...backbones.decoder import decode_boxes
 
-    model = info["model"]
-    scale = RecordedScale(model["scaling_factor"], model["shift_factor"])
     latents = torch.tensor(sample.latents[None], dtype=torch.float32)
-    factor = model["factor"]
-    boxes = _panel_boxes(sample, factor)
-    canvas: NDArray[np.uint8] = decode_boxes(vae, latents, boxes, factor, scale)[0]
+    boxes = _panel_boxes(sample, model.factor)
+    canvas: NDArray[np.uint8] = decode_boxes(vae, latents, boxes, model.factor, model)[0]
     return canvas
 
 
