@@ -177,10 +177,8 @@ def compile_whole(recipe_file: Path, output: Path, options: list[str]) -> Measur
     seconds = time.perf_counter() - began
     if code:
         sys.exit(f"the compile failed with exit code {code}")
-    totals = open_dataset(output).info["totals"]
-    return Measured(
-        seconds, totals["samples"], totals["panels"], totals["distinct_panels"], memory.finish()
-    )
+    totals = open_dataset(output).info.totals
+    return Measured(seconds, totals.samples, totals.panels, totals.distinct_panels, memory.finish())
 
 
 def main() -> None:

@@ -89,8 +89,8 @@ class Scenes:
     def of(cls, folder: Path) -> Scenes:
         """Those of a compiled dataset."""
         canvases = open_canvases(folder)
-        model = canvases.info["model"]
-        return cls(canvases, open_base(model["name"], model["revision"]))
+        model = canvases.info.model
+        return cls(canvases, open_base(model.name, model.revision))
 
     @property
     def target(self) -> Box:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from quality import Pixels
 from torch import Tensor
 
 from onepic.backbones.model import Model, load_vae
-from onepic.canvas.layout import Box, Layout
+from onepic.canvas.layout import Box
 from onepic.canvas.panels import PreparedRow, prepare_rows
 from onepic.canvas.row import Columns
 from onepic.common.yaml_file import Override
@@ -159,7 +159,7 @@ class Test:
     def of(cls, folder: Path, adapter: Path | None) -> Test:
         """A dataset with the base model's U-Net, and an adapter if there is one."""
         canvases = open_canvases(folder)
-        base = open_base(canvases.info["model"]["name"], canvases.info["model"]["revision"])
+        base = open_base(canvases.info.model.name, canvases.info.model.revision)
         unet = base.load(base.backbone.network, torch.float32)
         if adapter is not None:
             load_trained(unet, adapter, base.backbone.network.folder)
@@ -197,7 +197,8 @@ class Test:
             latents = fill_batch(
                 network, batch, scheduler, self.base.backbone.sampling, SAMPLING_STEPS
             )
-            filled.extend(decode_canvases(vae, latents, self.canvases.info, self.base.latents))
+            layout = self.canvases.info.layout
+            filled.extend(decode_canvases(vae, latents, layout, self.base.latents))
         return filled
 
 
@@ -205,8 +206,8 @@ class Test:
 def truths(folder: Path) -> list[dict[str, Pixels]]:
     """The panels of a dataset's rows, as they were before they were encoded."""
     info = open_canvases(folder).info
-    recipe = Recipe.model_validate(info["recipe"])
-    layout = _layout(info)
+    recipe = Recipe.model_validate(info.recipe)
+    layout = info.layout
     rows = recipe.source.scan(recipe.columns, Path())
     prepared = prepare_rows(recipe, layout, list(recipe.source.read(rows, recipe.columns)))
     return [dict(row.panels) for row in prepared if isinstance(row, PreparedRow)]
@@ -215,17 +216,10 @@ def truths(folder: Path) -> list[dict[str, Pixels]]:
 @cache
 def regions(folder: Path, column: str) -> list[NDArray[np.bool_]]:
     """Where a mask of the scenes is white, bool [SIDE, SIDE] for each of a dataset's rows."""
-    source = Recipe.model_validate(open_canvases(folder).info["recipe"]).source
+    source = Recipe.model_validate(open_canvases(folder).info.recipe).source
     columns = Columns((column,))
     rows = source.read(source.scan(columns, Path()), columns)
     return [np.asarray(row.values[column])[..., 0] > 127 for row in rows]
-
-
-def _layout(info: Mapping[str, Any]) -> Layout:
-    width, height = info["panel_size"]
-    return Layout(
-        tuple(map(tuple, info["recipe"]["layout"])), width, height, info["model"]["factor"]
-    )
 
 
 def measure(
@@ -260,7 +254,7 @@ def quality_of(task: Task, folder: Path, made: list[Pixels]) -> dict[str, float]
 def places(folder: Path) -> tuple[Box, str, str]:
     """Where the target lies, px, its name, and that of the panel that comes first."""
     info = open_canvases(folder).info
-    layout, target = _layout(info), info["recipe"]["target"]["panels"][0]
+    layout, target = info.layout, info.canvas.target.panels[0]
     return layout.boxes(target)[0], target, layout.panels[0]
 
 

@@ -45,12 +45,15 @@ from functools import partial
 from importlib.metadata import version
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from onepic.dataset.info import DatasetInfo
 
 BATCH = 8
 SHARD = 256
@@ -100,10 +103,8 @@ def write_onepic(folder: Path, samples: int) -> None:
     from safetensors.numpy import save_file
 
     from onepic.backbones.texts import Embeddings
-    from onepic.common.files import to_json
     from onepic.common.lock import locked
-    from onepic.dataset.info import count
-    from onepic.dataset.names import DATASET, FORMAT_VERSION, NULL_PROMPT, STATE
+    from onepic.dataset.names import DATASET, NULL_PROMPT, STATE
     from onepic.dataset.writer import Sample, ShardWriter
 
     def embeddings(rows: int) -> dict[str, NDArray[np.float16]]:
@@ -123,9 +124,36 @@ def write_onepic(folder: Path, samples: int) -> None:
                 prompts = Embeddings(**embeddings(len(numbers)), cut=[])
                 headers.append(writer.complete("", prompts, [], (0, 0)))
     save_file(embeddings(1), folder / NULL_PROMPT)
-    info = {"format_version": FORMAT_VERSION, "complete": True, **count(headers, ())}
-    info |= {"recipe": {"fit": "cover"}}
-    (folder / DATASET).write_bytes(to_json(info))
+    (folder / DATASET).write_bytes(make_info().completed(headers).to_json())
+
+
+def make_info() -> DatasetInfo:
+    """dataset.json of a try-on."""
+    from onepic.dataset.info import DatasetInfo, count
+    from onepic.dataset.info_parts import EncoderInfo, LatentsInfo, ModelInfo
+
+    columns = {name: {"from": name, "apply": []} for name in ("garment", "person", "worn")}
+    return DatasetInfo(
+        format_version=1,
+        complete=False,
+        task="try-on",
+        recipe={
+            "layout": [["garment", "person"], ["person", "worn"]],
+            "target": {"panels": ["worn"], "mask": None},
+            "panels": columns,
+            "prompt": "",
+            "fit": "cover",
+        },
+        fingerprint="",
+        fingerprint_parts={},
+        panel_size=(512, 512),
+        canvas_size=(1024, 1024),
+        latents=LatentsInfo(shape=LATENTS, dtype="float16", distribution="mean"),
+        model=ModelInfo(name="none", revision=None, factor=8, scaling_factor=1.0),
+        encoder=EncoderInfo(device="none", threads=1),
+        versions={},
+        totals=count((), ())[0],
+    )
 
 
 def read_onepic(folder: Path, **settings: Any) -> Epochs:

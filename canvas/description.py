@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def describe_task(recipe: Mapping[str, Any], panel_size: list[int]) -> str:
+def describe_task(recipe: Mapping[str, Any], panel_size: Sequence[int]) -> str:
     """The canvas as a Markdown table with its targets in bold, and what each panel is made from."""
     targets = set(recipe["target"]["panels"])
     rows = [

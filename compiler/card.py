@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ..canvas.description import describe_task
-from ..canvas.findings import from_data
+from ..dataset.info import DatasetInfo
 from ..dataset.names import CANVASES, REJECTED
 from ..dataset.remarks import Remark, count_of, remarks_of
 
@@ -30,30 +30,30 @@ _SIZES = (
 )
 
 
-def render_card(info: Mapping[str, Any], stages: Mapping[str, int], place: str | None) -> str:
+def render_card(info: DatasetInfo, stages: Mapping[str, int], place: str | None) -> str:
     """The card of a dataset.
 
     Args:
-        info: what dataset.json holds.
+        info: its dataset.json.
         stages: the number of rejected rows by the stage that rejected them.
         place: USER/NAME on the Hub; None for a folder, in which the card's code runs as it stands.
     """
-    recipe = info["recipe"]
+    recipe = info.recipe
     parts = [
         f"---\n{yaml.safe_dump(_front(info), sort_keys=False)}---",
-        f"# {info['task']}",
-        f"{info['totals']['samples']} canvases that teach Stable Diffusion XL the task "
-        f"{info['task']}, with their latents, masks and encoded prompts. They were compiled with "
+        f"# {info.task}",
+        f"{info.totals.samples} canvases that teach {info.backbone.title} the task "
+        f"{info.task}, with their latents, masks and encoded prompts. They were compiled with "
         "onepic, an implementation of ONE-PIC. The target, outlined in the pictures, is what a "
         "model learns to fill; everything else is what it is given.",
         f"![the first canvases]({CANVASES})",
         "## The task",
-        describe_task(recipe, info["panel_size"]),
+        describe_task(recipe, info.panel_size),
         f"Prompt: `{recipe['prompt']}`",
         *_describe_samples(info),
         *_describe_loading(place),
         *_describe_making(info, stages),
-        *_describe_findings(remarks_of(from_data(info.get("findings", ())))),
+        *_describe_findings(remarks_of(info.found or {})),
         "## Recipe\n\n```yaml\n" + yaml.safe_dump(dict(recipe), sort_keys=False) + "```",
         "## Licence\n\nThat of the images it was made from, which onepic cannot know. Name it in "
         "the head of this file.",
@@ -68,14 +68,14 @@ def is_as_written(card: str) -> bool:
     return bool(mark) and card == text + _MARK.format(_checksum(text))
 
 
-def _front(info: Mapping[str, Any]) -> dict[str, Any]:
-    samples = info["totals"]["samples"]
+def _front(info: DatasetInfo) -> dict[str, Any]:
+    samples = info.totals.samples
     return {
-        "pretty_name": info["task"],
+        "pretty_name": info.task,
         "license": "unknown",
         "task_categories": ["image-to-image"],
         "size_categories": [next((name for end, name in _SIZES if samples < end), "n>100M")],
-        "tags": ["onepic", "stable-diffusion-xl", "webdataset", info["task"]],
+        "tags": ["onepic", info.backbone.tag, "webdataset", info.task],
         "configs": [
             {
                 "config_name": "default",
@@ -85,9 +85,9 @@ def _front(info: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _describe_samples(info: Mapping[str, Any]) -> Iterator[str]:
-    channels, height, width = info["latents"]["shape"]
-    canvas = " x ".join(map(str, info["canvas_size"]))
+def _describe_samples(info: DatasetInfo) -> Iterator[str]:
+    channels, height, width = info.latents.shape
+    canvas = " x ".join(map(str, info.canvas_size))
     yield "## What a sample holds"
     yield (
         f"A canvas has {canvas} px. The shards are plain WebDataset tars; a sample has these "
@@ -157,24 +157,23 @@ def _python(*lines: str) -> str:
     return "\n".join(["```python", *lines, "```"])
 
 
-def _describe_making(info: Mapping[str, Any], stages: Mapping[str, int]) -> Iterator[str]:
-    totals, model = info["totals"], info["model"]
+def _describe_making(info: DatasetInfo, stages: Mapping[str, int]) -> Iterator[str]:
+    totals, model = info.totals, info.model
     by_stage = ", ".join(f"{count} at {stage}" for stage, count in sorted(stages.items()))
-    filters = ", ".join(f"{label} {count}" for label, count in info.get("filters", {}).items())
-    revision = f" at revision {model['revision']}" if model["revision"] else ""
+    filters = ", ".join(f"{label} {count}" for label, count in info.filters.items())
+    revision = f" at revision {model.revision}" if model.revision else ""
     yield "## How it was made"
     yield "\n".join(
         [
-            f"- {totals['samples']} samples in {totals['shards']} shards, "
-            f"{totals['bytes'] / 1e6:.1f} MB; {totals['prompts']} prompts were encoded",
-            f"- rejected rows: {totals['rejected']}"
-            + (f" ({by_stage}); `{REJECTED}` says why" if totals["rejected"] else ""),
-            *([f"- dropped by filters: {totals['dropped']} ({filters})"] if filters else []),
-            f"- model: `{model['name']}`{revision}, whose scaling factor is "
-            f"{model['scaling_factor']}",
-            f"- encoded on: {info['encoder']['device']}",
-            f"- versions: {', '.join(f'{name} {v}' for name, v in info['versions'].items() if v)}",
-            f"- format version {info['format_version']}, fingerprint `{info['fingerprint']}`",
+            f"- {totals.samples} samples in {totals.shards} shards, "
+            f"{totals.bytes / 1e6:.1f} MB; {totals.prompts} prompts were encoded",
+            f"- rejected rows: {totals.rejected}"
+            + (f" ({by_stage}); `{REJECTED}` says why" if totals.rejected else ""),
+            *([f"- dropped by filters: {totals.dropped} ({filters})"] if filters else []),
+            f"- model: `{model.name}`{revision}, whose scaling factor is {model.scaling_factor}",
+            f"- encoded on: {info.encoder.device}",
+            f"- versions: {', '.join(f'{name} {v}' for name, v in info.versions.items() if v)}",
+            f"- format version {info.format_version}, fingerprint `{info.fingerprint}`",
         ]
     )
 

@@ -272,6 +272,6 @@ def _verify(place: str) -> None:
         commands = "onepic-compile or onepic-publish" if "://" in place else "onepic-compile"
         advice = f"{dataset.name}: run {commands} again to restore it"
         fail(COMMAND, "\n".join([*problems, advice]), 1)
-    totals = dataset.info["totals"]
+    totals = dataset.info.totals
     where = f"{dataset.name} at commit {dataset.commit}" if dataset.commit else dataset.name
-    print(f"{where}: {totals['samples']} samples in {totals['shards']} shards are sound")
+    print(f"{where}: {totals.samples} samples in {totals.shards} shards are sound")

@@ -7,24 +7,22 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from ..backbones.model import Model, open_model
-from ..canvas.findings import Counts, attached, from_data
+from ..canvas.findings import Counts, attached
 from ..canvas.layout import Layout
 from ..canvas.sizes import auto_panel_size, check_panel_size
 from ..common.disk import describe_failure, first_make_room
 from ..common.errors import RecipeError, RunError
-from ..common.files import to_json, write_whole
+from ..common.files import write_whole
 from ..common.lock import locked
 from ..common.report import Report, Silent
 from ..dataset.index import ShardHeader
-from ..dataset.info import read_info
+from ..dataset.info import DatasetInfo, read_info
 from ..dataset.names import DATASET, NULL_PROMPT, SHARDS, STATE, shard_stem
 from ..dataset.null_prompt import write_null_prompt
-from ..dataset.seal import checksums_of
 from ..tables.mapped import public_keys
 from .delivery.delivery import Delivery
 from .delivery.open import open_delivery, work_folder
@@ -82,22 +80,21 @@ def compile_dataset(
             (output / NULL_PROMPT).unlink(missing_ok=True)
         else:
             info = carry_on(info, kept, delivery.place)
-        settings = EncoderSettings(model, recipe.latent, info["encoder"]["threads"])
+        settings = EncoderSettings(model, recipe.latent, info.encoder.threads)
         with closing(open_engine(settings, scheduling)) as engine:
             rows, seen = _scan(recipe, recipe_folder, output, engine, report)
-            known = checksums_of(read_info(output) or {})
-            plan = Plan(
-                recipe, recipe_folder, layout, rows, info["fingerprint"], output, known, seen
-            )
+            earlier = read_info(output)
+            known = earlier.checksums if earlier else {}
+            plan = Plan(recipe, recipe_folder, layout, rows, info.fingerprint, output, known, seen)
             check_limit(plan)
             made = _make_missing(plan, info, token, engine, delivery, report)
         info, rejected = finish_dataset(plan, info, delivery)
     summary = Summary(
         output,
         made,
-        info["totals"],
-        info["filters"],
-        from_data(info["findings"]),
+        dict(info.totals),
+        dict(info.filters),
+        info.found or {},
         rejected,
         seconds=time.monotonic() - began,
         url=delivery.url,
@@ -131,13 +128,13 @@ def _describe(
     output: Path,
     layout: Layout,
     model: Model,
-    kept: dict[str, Any] | None,
-) -> dict[str, Any]:
+    kept: DatasetInfo | None,
+) -> DatasetInfo:
     """dataset.json for this run; shards that are kept were encoded on the device that it names."""
     checksums = Checksums(output)
     parts = fingerprint_parts(recipe, recipe_folder, layout, model, checksums)
     checksums.save()
-    device = kept["encoder"]["device"] if kept else encoding_device()
+    device = kept.encoder.device if kept else encoding_device()
     return describe(recipe, layout, model, parts, device)
 
 
@@ -156,7 +153,7 @@ def _scan(
 
 def _make_missing(
     plan: Plan,
-    info: dict[str, Any],
+    info: DatasetInfo,
     token: str,
     engine: Engine,
     delivery: Delivery,
@@ -169,7 +166,7 @@ def _make_missing(
     if not outdated and (plan.output / NULL_PROMPT).is_file():
         return 0
     forget_damaged(plan, outdated)
-    write_whole(plan.output / DATASET, to_json(info))
+    write_whole(plan.output / DATASET, info.to_json())
     jobs = (plan.job(shard.number, token) for shard in outdated)
     rows = sum(plan.shard_rows(shard.number).num_rows for shard in outdated)
     made = 0
@@ -202,7 +199,7 @@ def _run(
         write_null_prompt(null_prompt, empty_prompt.result())
 
 
-def _announce(plan: Plan, info: dict[str, Any], outdated: list[Outdated], report: Report) -> None:
+def _announce(plan: Plan, info: DatasetInfo, outdated: list[Outdated], report: Report) -> None:
     """Say what will be made, why what was there is not good enough, and what will differ."""
     stale = [shard for shard in outdated if shard.reason]
     for shard in stale[:10]:

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..canvas.findings import Counts, add_up, found_in_shards, to_data
+from ..canvas.findings import Counts, add_up, found_in_shards
 from ..canvas.layout import Box
 from ..canvas.masks.doubts import differing_readings
 from ..common.errors import RunError
-from ..common.files import settle, to_json, write_whole
+from ..common.files import settle, write_whole
 from ..dataset.index import Rejection, ShardHeader, read_columns, read_header, read_index
-from ..dataset.info import count, read_info
+from ..dataset.info import DatasetInfo, read_info
 from ..dataset.names import CANVASES, DATASET, REJECTED, STATE, shard_path, shard_stem
 from ..dataset.repeats import COLUMNS, find_repeats
 from ..dataset.seal import sealed
@@ -34,8 +34,8 @@ SHEET = 12
 
 
 def finish_dataset(
-    plan: Plan, info: dict[str, Any], delivery: Delivery
-) -> tuple[dict[str, Any], tuple[Rejection, ...]]:
+    plan: Plan, info: DatasetInfo, delivery: Delivery
+) -> tuple[DatasetInfo, tuple[Rejection, ...]]:
     """Write what is missing besides shards, and send it; dataset.json and the rejected rows.
 
     Raises:
@@ -43,17 +43,15 @@ def finish_dataset(
     """
     delivery.join()
     remove_surplus(plan)
-    labels = [item.label for item in plan.recipe.filters]
-    info = info | {"complete": True} | count(_headers(plan), labels)
     shards = ((shard_stem(header.number), header.findings) for header in _headers(plan))
     found = add_up([plan.findings, found_in_shards(shards), _repeats(plan)])
-    info["findings"] = to_data({**found, **differing_readings(found)})
+    info = info.completed(_headers(plan), {**found, **differing_readings(found)})
     rejected: tuple[Rejection, ...] = ()
-    if info["totals"]["rejected"]:
+    if info.totals.rejected:
         rejected = tuple(row for header in _headers(plan) for row in header.rejected)
     paths = (plan.output / name for name in (DATASET, REJECTED, CANVASES, CARD))
     finished = read_info(plan.output) if all(path.is_file() for path in paths) else None
-    if finished is None or finished != sealed(info, plan.output):
+    if finished is None or finished.plain() != sealed(info, plan.output).plain():
         finished = _describe(plan, info, rejected, delivery)
     delivery.finish(finished)
     return finished, rejected
@@ -61,17 +59,17 @@ def finish_dataset(
 
 def _describe(
     plan: Plan,
-    info: dict[str, Any],
+    info: DatasetInfo,
     rejected: tuple[Rejection, ...],
     delivery: Delivery,
-) -> dict[str, Any]:
+) -> DatasetInfo:
     """Write all that describes the whole; what dataset.json holds."""
     _write_rejected(plan)
     if previews := list(islice(_previews(plan, delivery), SHEET)):
         write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
     _write_card(plan.output / CARD, info, rejected, delivery.repository)
     finished = sealed(info, plan.output)
-    write_whole(plan.output / DATASET, to_json(finished))
+    write_whole(plan.output / DATASET, finished.to_json())
     return finished
 
 
@@ -118,7 +116,7 @@ def _member(plan: Plan, delivery: Delivery, shard: int, row: dict[str, Any], nam
 
 
 def _write_card(
-    path: Path, info: dict[str, Any], rejected: tuple[Rejection, ...], repository: str | None
+    path: Path, info: DatasetInfo, rejected: tuple[Rejection, ...], repository: str | None
 ) -> None:
     """Write the card, unless somebody has edited the one that is there."""
     if not path.exists() or is_as_written(path.read_text(encoding="utf-8", errors="replace")):

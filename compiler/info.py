@@ -14,7 +14,8 @@ from ..common.errors import OutputError
 from ..common.files import digest
 from ..common.secrets import public_data, public_recipe
 from ..dataset.index import read_header
-from ..dataset.info import count, read_info
+from ..dataset.info import DatasetInfo, count, read_info
+from ..dataset.info_parts import EncoderInfo, LatentsInfo, ModelInfo
 from ..dataset.names import DATASET, SHARDS
 from .fingerprint import differences, format_version
 from .recipe import Recipe
@@ -34,38 +35,40 @@ _LIBRARIES = (
 
 def describe(
     recipe: Recipe, layout: Layout, model: Model, parts: Mapping[str, Any], device: str
-) -> dict[str, Any]:
+) -> DatasetInfo:
     """dataset.json as it stands while the shards are being made."""
     width, height = layout.latent_size
-    return {
-        "format_version": format_version(recipe),
-        "complete": False,
-        "task": recipe.task,
-        "recipe": public_recipe(recipe.model_dump(mode="json", by_alias=True)),
-        "fingerprint": digest(parts),
-        "fingerprint_parts": dict(parts),
-        "panel_size": [layout.width, layout.height],
-        "canvas_size": list(layout.canvas_size),
-        "latents": {
-            "shape": [model.latents.channels, height, width],
-            "dtype": "float16",
-            "distribution": recipe.latent,
-        },
-        "model": {
-            "name": public_data(model.name),
-            "revision": model.revision,
-            "backbone": model.backbone.name,
-            "factor": model.latents.factor,
-            "scaling_factor": model.latents.scaling_factor,
-            "shift_factor": model.latents.shift_factor,
-        },
-        "encoder": {"device": device, "threads": os.cpu_count() or 1},
-        "versions": library_versions(),
-        **count((), (item.label for item in recipe.filters)),
-    }
+    totals, filters = count((), (item.label for item in recipe.filters))
+    return DatasetInfo(
+        format_version=format_version(recipe),
+        complete=False,
+        task=recipe.task,
+        recipe=public_recipe(recipe.model_dump(mode="json", by_alias=True)),
+        fingerprint=digest(parts),
+        fingerprint_parts=parts,
+        panel_size=(layout.width, layout.height),
+        canvas_size=layout.canvas_size,
+        latents=LatentsInfo(
+            shape=(model.latents.channels, height, width),
+            dtype="float16",
+            distribution=recipe.latent,
+        ),
+        model=ModelInfo(
+            name=public_data(model.name),
+            revision=model.revision,
+            backbone=model.backbone.name,
+            factor=model.latents.factor,
+            scaling_factor=model.latents.scaling_factor,
+            shift_factor=model.latents.shift_factor,
+        ),
+        encoder=EncoderInfo(device=device, threads=os.cpu_count() or 1),
+        versions=library_versions(),
+        totals=totals,
+        filters=filters,
+    )
 
 
-def kept_info(output: Path) -> dict[str, Any] | None:
+def kept_info(output: Path) -> DatasetInfo | None:
     """What dataset.json says of the shards in a folder; None where none of them holds a sample.
 
     Raises:
@@ -79,25 +82,25 @@ def kept_info(output: Path) -> dict[str, Any] | None:
     return info if has_samples else None
 
 
-def carry_on(info: Mapping[str, Any], kept: Mapping[str, Any], place: str) -> dict[str, Any]:
+def carry_on(info: DatasetInfo, kept: DatasetInfo, place: str) -> DatasetInfo:
     """dataset.json of a run that goes on with shards that are `kept`, and what they settled.
 
     Raises:
         OutputError: when they have another fingerprint; it says what changed and names `place`.
     """
-    if kept["fingerprint"] != info["fingerprint"]:
-        changes = "\n  ".join(differences(kept["fingerprint_parts"], info["fingerprint_parts"]))
+    if kept.fingerprint != info.fingerprint:
+        changes = "\n  ".join(differences(kept.fingerprint_parts, info.fingerprint_parts))
         raise OutputError(
             f"{place} holds a dataset made otherwise:\n  {changes}\n"
             f"give another --output, or delete {place} to compile it anew"
         )
-    return {**info, **{key: kept[key] for key in ("encoder", "versions")}}
+    return info.model_copy(update={"encoder": kept.encoder, "versions": kept.versions})
 
 
-def drift(info: Mapping[str, Any]) -> list[str]:
+def drift(info: DatasetInfo) -> list[str]:
     """Where this run differs from the one that made the shards that dataset.json describes."""
     now = {"versions": library_versions(), "encoder": {"device": encoding_device()}}
-    then = {"versions": info["versions"], "encoder": {"device": info["encoder"]["device"]}}
+    then = {"versions": info.versions, "encoder": {"device": info.encoder.device}}
     return differences(then, now)
 
 

@@ -9,17 +9,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ..common.errors import DamagedFileError, DatasetError
 from .index import SCHEMA, SHARED, FileRecord, Rejection, ShardHeader, missized, read_columns
-from .info import leak_of, read_known_info, unfinished
+from .info import DatasetInfo, read_known_info, unfinished
 from .names import DATASET, SHARD_NAME, SHARDS, shard_name
-from .seal import checksums_of
 from .stores.cache import CacheSettings
 from .stores.store import Store, name_of, open_store
 from .verify import damage_beside_shards, find_miscounts
@@ -38,14 +37,14 @@ _READERS = 8
 class Catalogue:
     """What the indexes that can be read say.
 
-    `name` is what the user calls the dataset; `info` is what dataset.json holds; `sizes` are the
+    `name` is what the user calls the dataset; `info` is its dataset.json; `sizes` are the
     bytes of its files, by path, where the store can list them; `samples` has a row for each sample,
     with the index's columns and ``shard``, the number of its shard; `problems` is each in a line.
     """
 
     name: str
     store: Store
-    info: dict[str, Any]
+    info: DatasetInfo
     sizes: Mapping[str, int] | None
     headers: tuple[ShardHeader, ...]
     samples: pa.Table
@@ -77,16 +76,13 @@ def read_catalogue(store: Store, name: str) -> Catalogue:
         DatasetError: when there is no dataset, it is of a newer format, or it cannot be reached.
     """
     info = read_known_info(store.metadata(DATASET).parent, name)
-    if missing := {"task", "latents", "model", "canvas_size"} - set(info):
-        raise DatasetError(
-            f"{name}/{DATASET}: has no {min(missing)!r}; run onepic-compile again to write it"
-        )
     sizes = store.sizes()
-    if sizes is None and not info["complete"]:
+    if sizes is None and not info.complete:
         raise DatasetError(f"{name}: {unfinished(name)}")
-    numbers, checksums = _shards(info, sizes or {}), checksums_of(info)
+    numbers = _shards(info, sizes or {})
     with ThreadPoolExecutor(_READERS) as pool:
-        parts = list(pool.map(lambda number: _read_shard(store, number, sizes, checksums), numbers))
+        read = partial(_read_shard, store, sizes=sizes, checksums=info.checksums)
+        parts = list(pool.map(read, numbers))
     found = [part for part in parts if part is not None]
     headers = tuple(header for header, _ in found)
     shards = dict(zip(numbers, parts, strict=True))
@@ -98,17 +94,17 @@ def read_catalogue(store: Store, name: str) -> Catalogue:
         headers=headers,
         samples=_concatenated([_with_shard(*part) for part in found]),
         problems=(
-            *(() if info["complete"] else (unfinished(name),)),
-            *filter(None, [leak_of(info, name)]),
+            *(() if info.complete else (unfinished(name),)),
+            *([f"{name}: {info.leak}"] if info.leak else []),
             *_find_problems(store, info, sizes, shards),
         ),
     )
 
 
-def _shards(info: Mapping[str, Any], sizes: Mapping[str, int]) -> list[int]:
+def _shards(info: DatasetInfo, sizes: Mapping[str, int]) -> list[int]:
     """The shards that should be there; of an unfinished dataset those that are."""
-    if info["complete"]:
-        return list(range(info["totals"]["shards"]))
+    if info.complete:
+        return list(range(info.totals.shards))
     names = (name for name in sizes if SHARD_NAME.fullmatch(name))
     return sorted({int(name.removeprefix(f"{SHARDS}/").partition(".")[0]) for name in names})
 
@@ -143,7 +139,7 @@ def _concatenated(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _find_problems(
     store: Store,
-    info: Mapping[str, Any],
+    info: DatasetInfo,
     sizes: Mapping[str, int] | None,
     shards: Mapping[int, tuple[ShardHeader, pa.Table] | None],
 ) -> Iterator[str]:
@@ -161,9 +157,9 @@ def _find_problems(
             yield from (f"{SHARDS}/{damage}" for damage in missized(header, sizes))
     if not counted["samples"]:
         yield "there is no sample in it"
-    if info["complete"]:
+    if info.complete:
         is_sound = None not in shards.values()
         if is_sound:
-            yield from find_miscounts(info["totals"], counted)
+            yield from find_miscounts(info.totals, counted)
         left_out = counted["rejected"] + counted["dropped"]
-        yield from damage_beside_shards(store, left_out if is_sound else None, checksums_of(info))
+        yield from damage_beside_shards(store, left_out if is_sound else None, info.checksums)

@@ -27,9 +27,8 @@ from ..common.errors import DatasetError
 from ..common.network import StoreError
 from ..common.report import Report, Silent
 from .index import ShardHeader, read_header, read_index
-from .info import read_finished_info
+from .info import DatasetInfo, read_finished_info
 from .names import DATASET, SHARD_FILES, shard_name
-from .seal import checksums_of
 from .stores.cache import CacheSettings
 from .stores.local import LocalStore
 from .stores.revision import commit_of
@@ -65,11 +64,11 @@ class DatasetSample:
 class Dataset:
     """A finished dataset in a folder or at a URL; open one with `open_dataset`.
 
-    `info` is what dataset.json holds, `name` the folder or the URL as it was given. Indexes are
+    `info` is its dataset.json, `name` the folder or the URL as it was given. Indexes are
     read, and shards fetched and mapped, when they are needed.
     """
 
-    def __init__(self, name: str, store: Store, info: dict[str, Any]) -> None:
+    def __init__(self, name: str, store: Store, info: DatasetInfo) -> None:
         self.name = name
         self.info = info
         self._store = store
@@ -122,7 +121,7 @@ class Dataset:
             DatasetError: when an index is missing or damaged.
         """
         with ThreadPoolExecutor(1 if self._store.capacity is None else _READERS) as pool:
-            numbers = range(self.info["totals"]["shards"])
+            numbers = range(self.info.totals.shards)
             for number, path in zip(numbers, pool.map(self._index, numbers), strict=True):
                 header = read_header(path)
                 if header is None:
@@ -155,7 +154,7 @@ class Dataset:
 
     def _index(self, number: int) -> Path:
         name = shard_name(number, ".parquet")
-        return self._store.metadata(name, sha256=checksums_of(self.info).get(name))
+        return self._store.metadata(name, sha256=self.info.checksums.get(name))
 
 
 def open_dataset(path: str | Path, cache: CacheSettings | None = None) -> Dataset:

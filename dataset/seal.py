@@ -7,11 +7,10 @@ the files that a dataset has once, and one of itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..common.files import digest, sha256, to_json
+from .info import DatasetInfo
 from .names import CANVASES, NULL_PROMPT, REJECTED, shard_name
 
 #: The keys of the files' checksums, and of that of dataset.json: two, so that damage to the name of
@@ -19,26 +18,19 @@ from .names import CANVASES, NULL_PROMPT, REJECTED, shard_name
 FILES, SELF = "checksums", "checksum"
 
 
-def sealed(info: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """What dataset.json holds, with the checksums of the files in `folder` as they are now.
+def sealed(info: DatasetInfo, folder: Path) -> DatasetInfo:
+    """The same, with the checksums of the files in `folder` as they are now.
 
     Raises:
         OSError: when an index cannot be read.
     """
     once = (name for name in (NULL_PROMPT, REJECTED, CANVASES) if (folder / name).is_file())
-    indexes = (shard_name(number, ".parquet") for number in range(info["totals"]["shards"]))
-    rest = {key: value for key, value in info.items() if key != SELF}
-    whole = {**rest, FILES: {name: sha256(folder / name) for name in (*once, *indexes)}}
-    return {**whole, SELF: digest(whole)}
-
-
-def checksums_of(info: Mapping[str, Any]) -> Mapping[str, str]:
-    """The SHA-256 of files by their paths in the dataset.
-
-    Datasets from before there were checksums have none.
-    """
-    found = info.get(FILES)
-    return found if isinstance(found, dict) else {}
+    indexes = (shard_name(number, ".parquet") for number in range(info.totals.shards))
+    whole = info.model_copy(
+        update={FILES: {name: sha256(folder / name) for name in (*once, *indexes)}}
+    )
+    rest = {key: value for key, value in whole.plain().items() if key != SELF}
+    return whole.model_copy(update={SELF: digest(rest)})
 
 
 def is_unchanged(data: bytes) -> bool:

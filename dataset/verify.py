@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,8 +18,10 @@ from ..common.report import Report
 from . import null_prompt
 from .finite import FiniteWatch
 from .index import ShardHeader, missized, read_header, read_index
+from .info import DatasetInfo
+from .info_parts import Totals
 from .names import CANVASES, DATASET, NULL_PROMPT, REJECTED, SHARD_FILES, SHARDS, shard_name
-from .seal import FILES, SELF, checksums_of, is_unchanged
+from .seal import FILES, SELF, is_unchanged
 from .stores.store import Store
 
 #: Shards of a store that are read at once.
@@ -28,11 +30,11 @@ _READERS = 4
 _NAMED = 20
 
 
-def find_damage(store: Store, info: Mapping[str, Any], report: Report) -> Iterator[str]:
+def find_damage(store: Store, info: DatasetInfo, report: Report) -> Iterator[str]:
     """Read every byte of a dataset, and compare checksums and counts; each problem in a line.
 
     Compiling again restores what is damaged; where it would not notice the damage, the problem says
-    which file has to be deleted first. `info` is what dataset.json holds.
+    which file has to be deleted first.
 
     Raises:
         DatasetError: when a store cannot be reached.
@@ -43,7 +45,6 @@ def find_damage(store: Store, info: Mapping[str, Any], report: Report) -> Iterat
             f"on purpose, delete {SELF!r} and {FILES!r} from it"
         )
         return
-    totals = info["totals"]
     counted = Counter(dict.fromkeys(("samples", "rejected", "dropped"), 0))
     is_sound = True
     for shard in _check_shards(store, info, report):
@@ -51,16 +52,15 @@ def find_damage(store: Store, info: Mapping[str, Any], report: Report) -> Iterat
         is_sound = is_sound and shard.counts is not None
         counted.update(shard.counts or {})
     if is_sound:
-        yield from find_miscounts(totals, counted)
+        yield from find_miscounts(info.totals, counted)
     left_out = counted["rejected"] + counted["dropped"] if is_sound else None
-    yield from damage_beside_shards(store, left_out, checksums_of(info))
+    yield from damage_beside_shards(store, left_out, info.checksums)
 
 
-def find_miscounts(totals: Mapping[str, int], counted: Mapping[str, int]) -> Iterator[str]:
+def find_miscounts(totals: Totals, counted: Mapping[str, int]) -> Iterator[str]:
     """Where dataset.json counts otherwise than the shards do."""
     for name, found in counted.items():
-        # Datasets from before there were filters do not count what they drop.
-        if found != (said := totals.get(name, 0)):
+        if found != (said := getattr(totals, name)):
             yield f"{DATASET} counts {said} {name}, the shards {found}"
 
 
@@ -72,13 +72,14 @@ class _Checked:
     counts: dict[str, int] | None = None
 
 
-def _check_shards(store: Store, info: Mapping[str, Any], report: Report) -> Iterator[_Checked]:
+def _check_shards(store: Store, info: DatasetInfo, report: Report) -> Iterator[_Checked]:
     """Check the shards in order, those of a store a few at once, as the network lets one wait."""
-    numbers, checksums = range(info["totals"]["shards"]), checksums_of(info)
+    numbers = range(info.totals.shards)
+    check = partial(_check_shard, store, checksums=info.checksums)
     report.begin(len(numbers), verb="checking", unit="shards")
     try:
         with ThreadPoolExecutor(1 if store.capacity is None else _READERS) as pool:
-            for shard in pool.map(lambda number: _check_shard(store, number, checksums), numbers):
+            for shard in pool.map(check, numbers):
                 report.advance(1)
                 yield shard
     finally:

@@ -6,7 +6,7 @@ Nothing is encoded for it, so that no text encoder has to be in memory.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +54,12 @@ def fill_batch(
 
 
 def decode_canvases(
-    vae: Any, canvases: Tensor, info: Mapping[str, Any], latents: Latents
+    vae: Any, canvases: Tensor, layout: Layout, latents: Latents
 ) -> NDArray[np.uint8]:
     """Whole canvases, uint8 [B, H, W, 3], each panel decoded alone as it was encoded.
 
-    `info` is the dataset's, `canvases` are [B, C, H, W].
+    `layout` is the dataset's, `canvases` are [B, C, H, W].
     """
-    width, height = info["panel_size"]
-    rows = tuple(map(tuple, info["recipe"]["layout"]))
-    layout = Layout(rows, width, height, info["model"]["factor"])
     boxes = [box for _, box in layout.cells()]
     return decode_boxes(vae, canvases, boxes, latents)
 

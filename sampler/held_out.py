@@ -73,8 +73,8 @@ class HeldOutPictures:
         base = run.inputs.base
         if self._vae is None:
             self._vae = load_vae(base.name, base.revision).to(run.accelerator.device)
-        info = run.inputs.validation[batch.dataset].info
-        return decode_canvases(self._vae, latents, info, base.latents)
+        layout = run.inputs.validation[batch.dataset].info.layout
+        return decode_canvases(self._vae, latents, layout, base.latents)
 
 
 def _spaced(rows: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

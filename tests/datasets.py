@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from onepic.backbones.texts import Embeddings
-from onepic.common.files import to_json
 from onepic.common.lock import locked
 from onepic.dataset.index import SHARED, Rejection, ShardHeader
-from onepic.dataset.info import count
+from onepic.dataset.info import DatasetInfo
+from onepic.dataset.info_parts import Totals
 from onepic.dataset.names import DATASET, NULL_PROMPT, STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
@@ -25,6 +25,18 @@ from onepic.dataset.writer import Sample, ShardWriter
 WriteDataset = Callable[..., Path]
 Shape = tuple[int, int, int]
 LeftOver = Callable[[], set[Any]]
+
+#: As much of a recipe as a dataset's readers need.
+RECIPE = {
+    "layout": [["grey", "colour"]],
+    "target": {"panels": ["colour"], "mask": None},
+    "panels": {
+        "grey": {"from": "image", "apply": [{"grayscale": {}}]},
+        "colour": {"from": "image", "apply": []},
+    },
+    "prompt": "",
+    "fit": "cover",
+}
 
 
 @pytest.fixture
@@ -70,16 +82,33 @@ def write_dataset(
         folder / NULL_PROMPT,
         Embeddings(dict(zip(("hidden", "pooled"), seven, strict=True)), [False]),
     )
+    (folder / DATASET).write_bytes(make_info().completed(headers).to_json())
+    return folder
+
+
+def make_info(**changes: Any) -> DatasetInfo:
+    """What dataset.json says of two panels side by side, with some keys as `changes` say.
+
+    It says nothing of findings and has no checksums; its totals are 0.
+    """
+    model = {"name": "miniature", "revision": None, "factor": 8}
     info = {
         "format_version": 1,
         "complete": True,
-        "recipe": {"fit": "cover"},
+        "task": "colorization",
+        "recipe": RECIPE,
         "fingerprint": "f" * 64,
-        "model": {"name": "miniature", "revision": None, "scaling_factor": 0.13},
-        **count(headers, ()),
+        "fingerprint_parts": {},
+        "panel_size": [64, 64],
+        "canvas_size": [128, 64],
+        "latents": {"shape": [4, 8, 16], "dtype": "float16", "distribution": "mean"},
+        "model": model | {"scaling_factor": 0.45503, "shift_factor": 0.0},
+        "encoder": {"device": "cpu", "threads": 1},
+        "versions": {"torch": "2"},
+        "totals": dict.fromkeys(Totals.model_fields, 0),
+        "filters": {},
     }
-    (folder / DATASET).write_bytes(to_json(info))
-    return folder
+    return DatasetInfo.model_validate(info | changes, strict=False)
 
 
 def _write_shard(

@@ -22,11 +22,11 @@ def check_fits(base: Model, dataset: Canvases) -> None:
     Raises:
         SettingsError: naming the dataset, the model, and what differs.
     """
-    made_for, latents = dataset.info["model"], base.latents
+    made_for, latents = dataset.info.model, base.latents
     expected = {
         "the kind of model": (dataset.backbone.title, base.backbone.title),
-        "scaling factor of latents": (made_for["scaling_factor"], latents.scaling_factor),
-        "shift of latents": (made_for["shift_factor"], latents.shift_factor),
+        "scaling factor of latents": (made_for.scaling_factor, latents.scaling_factor),
+        "shift of latents": (made_for.shift_factor, latents.shift_factor),
         "latent channels": (dataset.samples.shapes[0][0], latents.channels),
     }
     widths = base.backbone.text_widths(base.network)
@@ -36,7 +36,7 @@ def check_fits(base: Model, dataset: Canvases) -> None:
     for what, (theirs, ours) in expected.items():
         if theirs != ours:
             raise SettingsError(
-                f"{dataset.name} was compiled for {made_for['name']} and does not suit "
+                f"{dataset.name} was compiled for {made_for.name} and does not suit "
                 f"{base.name}: {what} is {theirs} in the dataset and {ours} in the model; train "
                 "on the model that it was compiled for, or compile it again with --model"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from ..backbones.backbone import Backbone
-from ..backbones.known import backbone_named, first_backbone
 from ..common.errors import DatasetError, SettingsError
-from ..dataset.info import leak_of, read_finished_info
+from ..dataset.info import DatasetInfo, read_finished_info
 from ..dataset.names import DATASET, NULL_PROMPT
 from ..dataset.null_prompt import read_null_prompt
 from ..dataset.samples import SampleTable, read_samples
-from ..dataset.seal import checksums_of
 from ..dataset.stores.cache import CacheSettings
 from ..dataset.stores.revision import without_commit
 from ..dataset.stores.store import Store, open_store
@@ -32,7 +30,7 @@ class Canvases:
     """
 
     store: Store
-    info: dict[str, Any]
+    info: DatasetInfo
     backbone: Backbone
     samples: SampleTable
     empty_prompt: dict[str, NDArray[Any]]
@@ -55,24 +53,23 @@ def open_canvases(path: str | Path, cache: CacheSettings | None = None) -> Canva
     """
     store = open_store(path, cache or CacheSettings())
     info = read_finished_info(store.metadata(DATASET).parent, store.name)
-    if leak := leak_of(info, store.name):
-        raise DatasetError(leak)
+    if info.leak:
+        raise DatasetError(f"{store.name}: {info.leak}")
     try:
-        known = checksums_of(info).get(NULL_PROMPT)
+        known = info.checksums.get(NULL_PROMPT)
         empty_prompt = read_null_prompt(store.metadata(NULL_PROMPT, sha256=known))
     except (OSError, SafetensorError, ValueError) as error:
         raise DatasetError(
             f"{store.name}/{NULL_PROMPT}: cannot be read ({error}); compile again to restore it"
         ) from error
-    samples = read_samples(store, info["totals"]["shards"], checksums_of(info))
-    return Canvases(store, info, _backbone_of(info, store.name), samples, empty_prompt)
-
-
-def _backbone_of(info: Mapping[str, Any], name: str) -> Backbone:
     try:
-        return backbone_named(info["model"].get("backbone", first_backbone().name))
+        backbone = info.backbone
     except ValueError as error:
-        raise DatasetError(f"{name}: it was compiled for another kind of model: {error}") from error
+        raise DatasetError(
+            f"{store.name}: it was compiled for another kind of model: {error}"
+        ) from error
+    samples = read_samples(store, info.totals.shards, info.checksums)
+    return Canvases(store, info, backbone, samples, empty_prompt)
 
 
 def check_same_latents(datasets: Sequence[Canvases]) -> None:
@@ -82,11 +79,12 @@ def check_same_latents(datasets: Sequence[Canvases]) -> None:
         SettingsError: naming both datasets and what differs.
     """
     first = datasets[0]
+    model = dict(first.info.model)
     for other in datasets[1:]:
         for what, ours, theirs in (
             *(
-                (f"model.{key}", first.info["model"].get(key), other.info["model"].get(key))
-                for key in first.info["model"]
+                (f"model.{key}", value, getattr(other.info.model, key, None))
+                for key, value in model.items()
             ),
             ("text embeddings", _shapes(first), _shapes(other)),
         ):

@@ -18,7 +18,6 @@ from scipy.sparse.csgraph import connected_components
 from ..canvas.sharing import PLAIN
 from ..dataset.index import SCHEMA, SHARED
 from ..dataset.samples import Numbers, read_indexes
-from ..dataset.seal import checksums_of
 from .canvases import Canvases
 
 _GROUP, _TARGET, _CONTEXT = SHARED
@@ -31,7 +30,7 @@ def read_shared(dataset: Canvases) -> pa.Table | None:
         DatasetError: when an index is missing or damaged.
     """
     info = dataset.info
-    parts = read_indexes(dataset.store, info["totals"]["shards"], checksums_of(info), SHARED)
+    parts = read_indexes(dataset.store, info.totals.shards, info.checksums, SHARED)
     tables = [table for _, table in parts if table.num_rows]
     if any(table.num_columns < len(SHARED) for table in tables):
         return None

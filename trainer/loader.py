@@ -210,7 +210,7 @@ class CanvasLoader(IterableDataset[Batch]):
         self, dataset: Canvases, samples: Sequence[Mapping[str, Any]]
     ) -> dict[str, Tensor]:
         """What the network is told of samples, by their JSON."""
-        fit, conditions = dataset.info["recipe"]["fit"], dataset.backbone.conditions
+        fit, conditions = dataset.info.recipe["fit"], dataset.backbone.conditions
         told = [conditions(sample, fit) for sample in samples]
         tensors = {}
         for name, first in told[0].items():

@@ -123,7 +123,7 @@ class Run:
 def _identity_of(dataset: Canvases) -> dict[str, Any]:
     commit = commit_of(dataset.name)
     return {
-        "fingerprint": dataset.info["fingerprint"],
+        "fingerprint": dataset.info.fingerprint,
         "samples": len(dataset),
         **({"commit": commit} if commit else {}),
     }
@@ -151,9 +151,9 @@ def open_inputs(
         )
     validation = tuple(open_canvases(path, cache) for path in settings.validation or ())
     check_same_latents([*datasets, *validation])
-    made_for = datasets[0].info["model"]
-    name = settings.model or made_for["name"]
-    base = open_base(name, settings.revision if settings.model else made_for["revision"])
+    made_for = datasets[0].info.model
+    name = settings.model or made_for.name
+    base = open_base(name, settings.revision if settings.model else made_for.revision)
     for dataset in (*datasets, *validation):
         check_fits(base, dataset)
     count = settings.validation_samples

@@ -50,7 +50,7 @@ def _origin(dataset: Canvases) -> dict[str, Any]:
     return {
         "name": without_commit(dataset.name) if is_remote else Path(dataset.name).name,
         "commit": commit_of(dataset.name),
-        "fingerprint": dataset.info["fingerprint"],
+        "fingerprint": dataset.info.fingerprint,
         "samples": len(dataset),
     }
 
@@ -59,10 +59,10 @@ def _tasks(datasets: Sequence[Canvases]) -> dict[str, Any]:
     """Tasks by name; alike ones of the same name count together, others are numbered."""
     tasks: dict[str, Any] = {}
     for dataset in datasets:
-        name, task, number = dataset.info["task"], _task(dataset), 1
+        name, task, number = dataset.info.task, _task(dataset), 1
         while name in tasks and tasks[name] | {"samples": 0} != task | {"samples": 0}:
             number += 1
-            name = f"{dataset.info['task']}-{number}"
+            name = f"{dataset.info.task}-{number}"
         before = tasks[name]["samples"] if name in tasks else 0
         tasks[name] = task | {"samples": before + task["samples"]}
     return tasks
@@ -71,11 +71,11 @@ def _tasks(datasets: Sequence[Canvases]) -> dict[str, Any]:
 def _task(dataset: Canvases) -> dict[str, Any]:
     info = dataset.info
     of_rows = ("source", "filters")
-    recipe = {key: value for key, value in info["recipe"].items() if key not in of_rows}
+    recipe = {key: value for key, value in info.recipe.items() if key not in of_rows}
     return {
         "recipe": recipe,
-        "panel_size": info["panel_size"],
-        "canvas_size": info["canvas_size"],
-        "latents": info["latents"],
+        "panel_size": list(info.panel_size),
+        "canvas_size": list(info.canvas_size),
+        "latents": info.latents.plain(),
         "samples": len(dataset),
     }

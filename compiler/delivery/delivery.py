@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ...common.errors import DatasetError
 from ...dataset.index import ShardHeader
+from ...dataset.info import DatasetInfo
 from ...dataset.names import shard_path
 
 
@@ -39,7 +40,7 @@ class Delivery(Protocol):
         """How many shards this run has sent."""
         ...
 
-    def begin(self, info: Mapping[str, Any], outdated: Collection[int], shards: int) -> None:
+    def begin(self, info: DatasetInfo, outdated: Collection[int], shards: int) -> None:
         """Take over the shards that an earlier run finished; `outdated` will be made again."""
         ...
 
@@ -51,7 +52,7 @@ class Delivery(Protocol):
         """Wait until every shard is in its place; no more may be submitted."""
         ...
 
-    def finish(self, info: Mapping[str, Any]) -> None:
+    def finish(self, info: DatasetInfo) -> None:
         """Check that all shards are in their place, and bring what describes the whole there."""
         ...
 
@@ -79,7 +80,7 @@ class Staying:
         """The folder."""
         return str(self._folder)
 
-    def begin(self, info: Mapping[str, Any], outdated: Collection[int], shards: int) -> None:
+    def begin(self, info: DatasetInfo, outdated: Collection[int], shards: int) -> None:
         """Finished shards are in their place."""
 
     def submit(self, header: ShardHeader) -> None:
@@ -88,7 +89,7 @@ class Staying:
     def join(self) -> None:
         """Nothing is on its way."""
 
-    def finish(self, info: Mapping[str, Any]) -> None:
+    def finish(self, info: DatasetInfo) -> None:
         """All is in its place."""
 
     def read_tar(self, number: int, start: int, size: int) -> bytes:  # noqa: ARG002

@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event, Thread
-from typing import Any
 
 from ...common.errors import OutputError, RunError
-from ...common.files import sha256, to_json, write_whole
+from ...common.files import sha256, write_whole
 from ...common.report import Report
 from ...dataset.index import FileRecord, ShardHeader, read_header
-from ...dataset.info import read_info
+from ...dataset.info import DatasetInfo, read_info
 from ...dataset.names import (
     CANVASES,
     DATASET,
@@ -87,9 +86,7 @@ class Sending:
             self._fetch(there, theirs)
         elif ours is None and any(map(SHARD_NAME.fullmatch, there)):
             raise OutputError(f"{self.url}: holds shards but no {DATASET}; give another --output")
-        elif (
-            ours is not None and theirs is not None and _fingerprint(theirs) != ours["fingerprint"]
-        ):
+        elif ours is not None and theirs is not None and _fingerprint(theirs) != ours.fingerprint:
             raise OutputError(
                 f"{self.url} holds another dataset than its work folder {self._folder}; give "
                 "another --output, or delete the one that is not wanted"
@@ -101,7 +98,7 @@ class Sending:
             elif is_sent(self._folder, header):
                 self._delete_here(header)
 
-    def begin(self, info: Mapping[str, Any], outdated: Collection[int], shards: int) -> None:
+    def begin(self, info: DatasetInfo, outdated: Collection[int], shards: int) -> None:
         """Before any of the `outdated` among all `shards` is made: send what an earlier run left.
 
         First the store gets to know that the dataset is not complete, which tells a wrong place or
@@ -140,7 +137,7 @@ class Sending:
             self._check()
             self._stopped.wait(0.05)
 
-    def finish(self, info: Mapping[str, Any]) -> None:
+    def finish(self, info: DatasetInfo) -> None:
         """Compare the store with the work folder, and send what describes the whole.
 
         Raises:
@@ -272,8 +269,8 @@ class Sending:
             return True
         return found.sha256 == (record.sha256 if record else sha256(path))
 
-    def _say_incomplete(self, info: Mapping[str, Any]) -> None:
-        self._recipient.write(DATASET, to_json({**info, "complete": False}))
+    def _say_incomplete(self, info: DatasetInfo) -> None:
+        self._recipient.write(DATASET, info.model_copy(update={"complete": False}).to_json())
 
     def _fetch(self, there: Mapping[str, Stored], info: bytes) -> None:
         """Fetch what describes the dataset, and mark the shards that are there; info comes last."""

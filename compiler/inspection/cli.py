@@ -133,9 +133,9 @@ def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None
     from ...backbones.model import load_vae
     from .picture import canvas_beside_mask, decode_canvas, draw_in_blocks
 
-    model = catalogue.info["model"]
-    vae = load_vae(model["name"], model["revision"])
-    picture = canvas_beside_mask(decode_canvas(vae, sample, catalogue.info), sample)
+    model = catalogue.info.model
+    vae = load_vae(model.name, model.revision)
+    picture = canvas_beside_mask(decode_canvas(vae, sample, model), sample)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     path = output or Path(f"{_short_name(catalogue)}-{number}.png")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...backbones.model import local_model
+from ...dataset.info_parts import ModelInfo
 from .statistics import Channel
 
 #: How many times larger or smaller latents have to be to count as far off. Pictures make a factor
@@ -31,22 +32,21 @@ class Expectation:
     source: str
 
 
-def expectation_of(info: Mapping[str, Any]) -> tuple[Expectation, list[str]]:
+def expectation_of(model: ModelInfo) -> tuple[Expectation, list[str]]:
     """Read what the model of a dataset expects, and where its VAE and dataset.json disagree.
 
-    `info` is what dataset.json holds. Nothing is fetched: of a model that is not on this machine
+    Nothing is fetched: of a model that is not on this machine
     only what dataset.json says is known.
     """
-    model = info["model"]
-    config = _read_vae_config(model["name"], model["revision"])
-    scaling = model["scaling_factor"]
+    config = _read_vae_config(model.name, model.revision)
+    scaling = model.scaling_factor
     if config is None:
         return Expectation(0.0, 1.0, f"dataset.json, scaling factor {scaling:g}"), []
     problems = []
     configured = config.get("scaling_factor", scaling)
     if configured != scaling:
         problems.append(
-            f"latents are multiplied by {scaling:g}, but the VAE of {model['name']} has "
+            f"latents are multiplied by {scaling:g}, but the VAE of {model.name} has "
             f"scaling_factor {configured:g}; compile again with the model that will be trained"
         )
     return Expectation(0.0, 1.0, f"the VAE's config, scaling factor {configured:g}"), problems
@@ -65,14 +65,12 @@ def root_mean_square(channels: Sequence[Channel], about: float = 0.0) -> float |
     return math.sqrt(sum(squares) / len(squares)) if squares else None
 
 
-def judge(
-    channels: Sequence[Channel], expected: Expectation, info: Mapping[str, Any]
-) -> str | None:
-    """Describe what is far off in the latents of a dataset; None where nothing is."""
+def judge(channels: Sequence[Channel], expected: Expectation, scaling: float) -> str | None:
+    """Describe what is far off in latents that were multiplied by `scaling`; None if nothing is."""
     size = root_mean_square(channels, expected.mean)
     if size is None or 1 / FAR_OFF < size / expected.deviation < FAR_OFF:
         return None
-    guess = _guess(size / expected.deviation, info["model"]["scaling_factor"])
+    guess = _guess(size / expected.deviation, scaling)
     return (
         f"the root mean square of the latents is {size:.3g} where the model expects about "
         f"{expected.deviation:g}: {guess}"

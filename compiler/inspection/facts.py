@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...canvas.findings import Counts, add_up, found_in_shards, from_data
+from ...canvas.findings import Counts, add_up, found_in_shards
 from ...common.report import Report, Silent
 from ...dataset.catalogue import SHAPE, Catalogue
 from ...dataset.names import shard_stem
@@ -114,10 +114,11 @@ class Facts:
 
 def gather_facts(catalogue: Catalogue, selection: Selection, report: Report | None = None) -> Facts:
     """Gather the facts of a dataset, from its indexes and from the samples drawn."""
-    expected, disagreements = expectation_of(catalogue.info)
-    sight = Sight(catalogue.info)
+    info = catalogue.info
+    expected, disagreements = expectation_of(info.model)
+    sight = Sight(info.layout, is_narrowed=info.canvas.target.mask is not None)
     selected, problems = _measure(catalogue, selection, sight, report or Silent())
-    far_off = judge(selected.channels, expected, catalogue.info)
+    far_off = judge(selected.channels, expected, info.model.scaling_factor)
     problems = [*catalogue.problems, *problems, *disagreements, *([far_off] if far_off else [])]
     seen = add_up([sight.counts(), look_at_prompts(catalogue)])
     return Facts(
@@ -131,8 +132,8 @@ def gather_facts(catalogue: Catalogue, selection: Selection, report: Report | No
 
 def _recorded(catalogue: Catalogue) -> Counts:
     """Findings of compiling; of an unfinished dataset, those of the shards that are there."""
-    if "findings" in catalogue.info:
-        return from_data(catalogue.info["findings"])
+    if catalogue.info.found is not None:
+        return catalogue.info.found
     return found_in_shards((shard_stem(h.number), h.findings) for h in catalogue.headers)
 
 
@@ -155,9 +156,9 @@ def describe_whole(catalogue: Catalogue) -> Whole:
         filters.update({label: len(rows) for label, rows in header.dropped.items()})
     return Whole(
         dataset=catalogue.name,
-        task=str(catalogue.info["task"]),
-        complete=catalogue.info["complete"],
-        factor=catalogue.info["model"]["factor"],
+        task=catalogue.info.task,
+        complete=catalogue.info.complete,
+        factor=catalogue.info.model.factor,
         samples=catalogue.samples.num_rows,
         shards=len(headers),
         bytes=sum(record.size for header in headers for record in header.files.values()),
@@ -192,7 +193,7 @@ def _measure(
 ) -> tuple[Selected, list[str]]:
     """The selected samples in figures, and what is wrong with them."""
     findings = _Findings()
-    channels = catalogue.info["latents"]["shape"][0]
+    channels = catalogue.info.latents.shape[0]
     tally, shares, read = LatentTally(channels), [], 0
     report.begin(len(selection.numbers), verb="reading", unit="samples")
     try:

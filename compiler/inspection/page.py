@@ -20,6 +20,7 @@ from PIL import Image
 from ...common.errors import DatasetError, ModelError
 from ...common.report import Report
 from ...dataset.catalogue import Catalogue
+from ...dataset.info_parts import ModelInfo
 from ...dataset.remarks import count_of, doubts_in, printable
 from ...dataset.stored import StoredSample, Unreadable, read_samples
 from ..preview import encode_preview
@@ -65,7 +66,7 @@ def render_page(
     catalogue: Catalogue, facts: Facts, numbers: NDArray[np.int64], report: Report
 ) -> str:
     """The page as HTML: the facts, and a gallery of the samples of these numbers."""
-    pictures = _Pictures(catalogue.info)
+    pictures = _Pictures(catalogue.info.model)
     cards = list(_cards(catalogue, pictures, numbers, report))
     environment = Environment(
         loader=FileSystemLoader(_HERE),
@@ -150,7 +151,7 @@ def _cards(
 
 
 def _card(sample: StoredSample, pictures: _Pictures) -> Card:
-    factor = pictures.info["model"]["factor"]
+    factor = pictures.model.factor
     height, width = sample.latents.shape[1:]
     picture = pictures.of(sample)
     return Card(
@@ -177,8 +178,8 @@ class _Pictures:
     `missing` says why samples have no picture; None while all have one.
     """
 
-    def __init__(self, info: dict[str, Any]) -> None:
-        self.info = info
+    def __init__(self, model: ModelInfo) -> None:
+        self.model = model
         self.missing: str | None = None
         self._vae: Any = None
         self._failed: ModelError | None = None
@@ -188,7 +189,7 @@ class _Pictures:
         if sample.preview is not None and _is_small_webp(sample.preview):
             return sample.preview
         try:
-            return encode_preview(decode_canvas(self._load(), sample, self.info))
+            return encode_preview(decode_canvas(self._load(), sample, self.model))
         except (DatasetError, ModelError) as error:
             self.missing = str(error)
             return None
@@ -201,7 +202,7 @@ class _Pictures:
             from ...backbones.model import load_vae
 
             try:
-                self._vae = load_vae(self.info["model"]["name"], self.info["model"]["revision"])
+                self._vae = load_vae(self.model.name, self.model.revision)
             except ModelError as error:
                 self._failed = error
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from rich.text import Text
 from ...backbones.latents import Latents
 from ...canvas.layout import Box
 from ...common.errors import DatasetError
+from ...dataset.info_parts import ModelInfo
 from ...dataset.stored import StoredSample
 from ..preview import TARGET_COLOUR, outlined
 
@@ -23,10 +24,10 @@ _GAP = 8
 _OPACITY = 105
 
 
-def decode_canvas(vae: Any, sample: StoredSample, info: Mapping[str, Any]) -> NDArray[np.uint8]:
+def decode_canvas(vae: Any, sample: StoredSample, model: ModelInfo) -> NDArray[np.uint8]:
     """The canvas that a sample's latents stand for, uint8 [H, W, 3], each panel decoded alone.
 
-    `info` is what dataset.json holds.
+    `model` is what the dataset was made for.
 
     Raises:
         DatasetError: when the sample's JSON does not say where its panels lie.
@@ -35,9 +36,9 @@ def decode_canvas(vae: Any, sample: StoredSample, info: Mapping[str, Any]) -> ND
 
     from ...dataset.decoder import decode_boxes
 
-    model = info["model"]
     names = ("factor", "scaling_factor", "shift_factor")
-    latents = Latents(channels=len(sample.latents), **{name: model[name] for name in names})
+    scales = {name: getattr(model, name) for name in names}
+    latents = Latents(channels=len(sample.latents), **scales)
     boxes = _panel_boxes(sample, latents.factor)
     canvases = torch.tensor(sample.latents[None], dtype=torch.float32)
     canvas: NDArray[np.uint8] = decode_boxes(vae, canvases, boxes, latents)[0]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,9 +17,9 @@ _ENOUGH = 3
 def look_at_prompts(catalogue: Catalogue) -> Counts:
     """How many samples have the default of the recipe's prompt, or all the same one.
 
-    Nothing is found where the prompt names no column, or dataset.json has no recipe.
+    Nothing is found where the recipe's prompt names no column.
     """
-    samples, template = catalogue.samples, _template(catalogue.info)
+    samples, template = catalogue.samples, _template(catalogue.info.recipe["prompt"])
     if template is None or not template.fields:
         return {}
     columns = ", ".join(f"{{{field.column}}}" for field in template.fields)
@@ -34,11 +31,11 @@ def look_at_prompts(catalogue: Catalogue) -> Counts:
     return {Finding("equal-prompts", columns): Count(samples.num_rows, names)}
 
 
-def _template(info: Mapping[str, Any]) -> PromptTemplate | None:
-    """The recipe's prompt, if dataset.json has one that can be read."""
+def _template(prompt: str) -> PromptTemplate | None:
+    """The recipe's prompt; None for one that only another onepic can read."""
     try:
-        return PromptTemplate.parse(info["recipe"]["prompt"])
-    except (KeyError, TypeError, ValueError):
+        return PromptTemplate.parse(prompt)
+    except ValueError:
         return None
 
 

@@ -25,10 +25,9 @@ _ENOUGH = 3
 class Sight:
     """Looks at samples one by one; `counts` says what was seen of all of them."""
 
-    def __init__(self, info: Mapping[str, Any]) -> None:
-        """`info` is what dataset.json holds, or as much of it as there is."""
-        self._layout = _layout_of(info)
-        self._is_narrowed = _is_narrowed(info)
+    def __init__(self, layout: Layout, is_narrowed: bool) -> None:
+        """`is_narrowed` says whether a mask leaves only a part of the target's panels."""
+        self._layout, self._is_narrowed = layout, is_narrowed
         self._found: list[tuple[str, list[Finding]]] = []
         self._sizes: dict[str, list[tuple[int, float]]] = {}
         self._targets: dict[bytes, list[int]] = {}
@@ -68,31 +67,13 @@ class Sight:
             self._found[number][1].append(finding)
 
     def _boxes(self, sample: StoredSample) -> dict[str, Box]:
-        """The first box of each panel in latent cells; the whole canvas where none is known."""
+        """The first box of each panel in latent cells; of another canvas the whole."""
         height, width = sample.latents.shape[1:]
-        if self._layout is None or self._layout.latent_size != (width, height):
+        if self._layout.latent_size != (width, height):
             return {"canvas": Box(0, 0, width, height)}
         factor = self._layout.factor
         names = self._layout.panels
         return {f"panel {n!r}": self._layout.boxes(n)[0].divided(factor) for n in names}
-
-
-def _layout_of(info: Mapping[str, Any]) -> Layout | None:
-    """Where the panels lie, if dataset.json says so."""
-    try:
-        rows = tuple(map(tuple, info["recipe"]["layout"]))
-        width, height = info["panel_size"]
-        return Layout(rows, width, height, info["model"]["factor"])
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _is_narrowed(info: Mapping[str, Any]) -> bool:
-    """Whether a mask leaves only a part of the target panels, as far as dataset.json says."""
-    try:
-        return info["recipe"]["target"]["mask"] is not None
-    except (KeyError, TypeError):
-        return False
 
 
 def _part(values: NDArray[Any], box: Box) -> NDArray[Any]:

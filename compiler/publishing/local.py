@@ -82,7 +82,7 @@ def check_public(dataset: Dataset) -> None:
     Raises:
         DatasetError: naming the file that would give away a user name, a password or a query.
     """
-    recipe = dataset.info["recipe"]
+    recipe = dataset.info.recipe
     places = [] if public_recipe(recipe) == recipe else [DATASET]
     places += [
         shard_name(header.number, ".parquet")

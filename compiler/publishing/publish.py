@@ -77,7 +77,7 @@ def publish_dataset(
     check_name(destination.repository)
     dataset = open_dataset(folder)
     with locked(dataset.path, STATE):
-        report.note(f"checking {dataset.info['totals']['samples']} samples in {dataset.path}")
+        report.note(f"checking {dataset.info.totals.samples} samples in {dataset.path}")
         check_sound(dataset)
         check_public(dataset)
         local = local_files(dataset, destination.repository)

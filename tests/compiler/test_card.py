@@ -11,17 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onepic.backbones.model import open_model
-from onepic.canvas.findings import KINDS, Count, Finding, to_data
+from onepic.canvas.findings import KINDS, Count, Finding
 from onepic.compiler.card import is_as_written, render_card
 from onepic.compiler.compile import make_layout
 from onepic.compiler.info import describe
+from onepic.dataset.info import DatasetInfo
+from tests.datasets import make_info
 
 
-def info_of(project: Any, samples: int = 5, **changes: Any) -> dict[str, Any]:
+def info_of(project: Any, samples: int = 5, **changes: Any) -> DatasetInfo:
     recipe, model = project.recipe(**changes), open_model("miniature")
     info = describe(recipe, make_layout(recipe, model), model, {}, "cpu")
-    info["totals"] |= {"samples": samples, "shards": 3, "rejected": 4, "bytes": 2_500_000}
-    return info
+    counted = {"samples": samples, "shards": 3, "rejected": 4, "bytes": 2_500_000}
+    return info.model_copy(update={"totals": info.totals.model_copy(update=counted)})
 
 
 @pytest.mark.parametrize(
@@ -52,15 +54,16 @@ def test_the_page_says_what_it_holds_and_how_it_was_made(bare_project):
     assert "| `latents.npy` | float16 [4, 8, 16]" in card
     assert "- 5 samples in 3 shards, 2.5 MB" in card
     assert "- rejected rows: 4 (3 at decode, 1 at read); `rejected.parquet` says why" in card
-    assert f"fingerprint `{info['fingerprint']}`" in card
+    assert f"fingerprint `{info.fingerprint}`" in card
     recipe = yaml.safe_load(card.split("```yaml\n")[1].split("```")[0])
-    assert recipe == info["recipe"]
+    assert recipe == info.recipe
 
 
 def test_the_page_says_what_filters_dropped(bare_project):
     info = info_of(bare_project, filters=[{"min_size": {"width": 8}}])
     assert "dropped by filters" not in render_card(info_of(bare_project), {}, None)
-    info["totals"]["dropped"] = info["filters"]["min_size"] = 7
+    totals = info.totals.model_copy(update={"dropped": 7})
+    info = info.model_copy(update={"totals": totals, "filters": {"min_size": 7}})
     assert "- dropped by filters: 7 (min_size 7)" in render_card(info, {}, None)
 
 
@@ -69,8 +72,8 @@ def test_the_page_says_what_may_be_wrong_and_how_the_data_were_read(bare_project
     found = {doubt: Count(2, ("a.png", "b.png")), Finding("mask-reading", "edit"): Count(9, ())}
     info = info_of(bare_project)
     assert "may be wrong" not in render_card(info, {}, None)
-    assert "may be wrong" not in render_card(info | {"findings": []}, {}, None)
-    card = render_card(info | {"findings": to_data(found)}, {}, None)
+    assert "may be wrong" not in render_card(info.completed((), {}), {}, None)
+    card = render_card(info.completed((), found), {}, None)
     wrong = card.split("## What may be wrong\n\n")[1].split("\n\n")[0]
     assert wrong == (
         f"- {KINDS['flat-panel'].text}: `panel 'grey': <b>one colour: 2 (a.png, b.png)`"
@@ -109,25 +112,4 @@ def test_compiling_writes_the_card_and_keeps_one_that_was_edited(project):
     assert path.read_text() == "my own words"
 
 
-_CARD = render_card(
-    {
-        "task": "colorization",
-        "recipe": {
-            "layout": [["grey", "colour"]],
-            "target": {"panels": ["colour"]},
-            "panels": {"grey": {"from": "image", "apply": []}},
-            "prompt": "",
-        },
-        "panel_size": [64, 64],
-        "canvas_size": [128, 64],
-        "latents": {"shape": [4, 8, 16]},
-        "model": {"name": "miniature", "revision": None, "scaling_factor": 0.13},
-        "encoder": {"device": "cpu"},
-        "versions": {"torch": "2"},
-        "format_version": 1,
-        "fingerprint": "f" * 64,
-        "totals": dict.fromkeys(("samples", "shards", "rejected", "prompts", "bytes"), 1),
-    },
-    {},
-    None,
-)
+_CARD = render_card(make_info(), {}, None)

@@ -178,7 +178,7 @@ def test_another_recipe_is_refused_and_named(project):
 def test_what_shapes_no_byte_may_change(project):
     summary = project.compile(max_rejected=0.5, task="other")
     assert summary.made == 0
-    assert open_dataset(project.output).info["task"] == "other"
+    assert open_dataset(project.output).info.task == "other"
 
 
 def test_a_limit_takes_the_first_rows_and_can_be_raised(project, tmp_path):
@@ -226,7 +226,7 @@ def test_shards_of_another_library_version_are_announced(project, picture):
     assert "delete shards/" in note
     shutil.rmtree(project.output / "shards")
     project.compile()
-    assert open_dataset(project.output).info["versions"]["torch"] != "1.0"
+    assert open_dataset(project.output).info.versions["torch"] != "1.0"
 
 
 def test_shards_of_unknown_origin_are_refused(project):
@@ -278,7 +278,7 @@ def test_a_run_elsewhere_keeps_the_encoder_that_the_first_settled(project, pictu
     path.write_text(json.dumps(info))
     edit(project, "002.png", picture)
     assert project.compile().made == 1
-    assert open_dataset(project.output).info["encoder"] == info["encoder"]
+    assert open_dataset(project.output).info.encoder.plain() == info["encoder"]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4])

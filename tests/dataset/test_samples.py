@@ -32,7 +32,7 @@ def folder(many_shards, tmp_path) -> Path:
 def test_offsets_lead_to_the_members(name, request):
     folder = request.getfixturevalue(name)
     expected = open_dataset(folder)
-    table = read(folder, expected.info["totals"]["shards"])
+    table = read(folder, expected.info.totals.shards)
     assert len(table) == len(expected)
     for number, sample in enumerate(expected):
         shape = table.shapes[table.shape[number]]

@@ -14,12 +14,17 @@ from onepic.common.errors import DatasetError
 from onepic.common.files import to_json
 from onepic.common.report import Silent
 from onepic.compiler import open_dataset
-from onepic.dataset.seal import checksums_of, is_unchanged, sealed
+from onepic.dataset.info import DatasetInfo
+from onepic.dataset.seal import is_unchanged, sealed
 
 #: People write into it, so nothing says what has to be in it.
 CARD = "README.md"
 #: Flips in each file, besides those at its ends.
 FLIPS = 20
+
+
+def info_of(project: Any) -> DatasetInfo:
+    return open_dataset(project.output).info
 
 
 def is_noticed(folder: Path) -> bool:
@@ -56,8 +61,9 @@ def test_a_damaged_name_in_dataset_json_does_not_hide_the_damage(project, key):
 
 
 def test_what_the_compiler_writes_is_unchanged_and_an_edit_is_not(project):
-    info = json.loads((project.output / "dataset.json").read_text())
-    assert info == sealed(info, project.output)
+    written, sealed_now = project.output / "dataset.json", sealed(info_of(project), project.output)
+    info = json.loads(written.read_text())
+    assert written.read_bytes() == sealed_now.to_json()
     assert is_unchanged(to_json(info))
     assert not is_unchanged(to_json({**info, "task": "another"}))
     assert not is_unchanged(json.dumps(info).encode())
@@ -65,7 +71,7 @@ def test_what_the_compiler_writes_is_unchanged_and_an_edit_is_not(project):
 
 
 def test_the_checksums_are_those_of_stock_tools(project):
-    known, files = checksums_of(open_dataset(project.output).info), project.files()
+    known, files = info_of(project).checksums, project.files()
     assert known == {name: hashlib.sha256(files[name]).hexdigest() for name in known}
     assert set(known) == {
         *(f"shards/{number:05d}.parquet" for number in range(3)),

@@ -127,7 +127,7 @@ def test_the_command_of_a_comment_makes_data_that_trains_a_task_that_can_be_samp
     assert result.exit_code == 0, result.output
     samples = open_dataset(data)
     assert len(samples) >= 2
-    assert not samples.info["totals"]["rejected"]
+    assert not samples.info.totals.rejected
     run = train_adapter(data)
     weights = load_file(run / "pytorch_lora_weights.safetensors")
     trained = [np.abs(weight).max() for name, weight in weights.items() if "lora_B" in name]

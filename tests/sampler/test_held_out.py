@@ -48,7 +48,7 @@ def test_each_validation_has_its_picture(run: Path) -> None:
 
 def test_a_row_is_the_filled_canvas_and_the_true_one(run: Path, compiled_colours: Path) -> None:
     drawn = pixels(run / "pictures/step-0000002.png")
-    width, height = open_dataset(compiled_colours).info["canvas_size"]
+    width, height = open_dataset(compiled_colours).info.canvas_size
     assert drawn.shape == (2 * height + 8, 2 * width + 8, 3)
     filled, truth = drawn[:height, :width], drawn[:height, width + 8 :]
     panel = width // 2

@@ -111,10 +111,9 @@ def test_a_dataset_suits_the_model_that_it_was_made_for(base, canvases):
 
 def test_a_vae_that_does_not_say_its_scale_has_diffusers_own(base, canvases):
     silent = Latents.of({key: value for key, value in base.vae.items() if key != "scaling_factor"})
-    made_for = canvases.info["model"] | {"scaling_factor": 0.18215}
-    check_fits(
-        replace(base, latents=silent), replace(canvases, info=canvases.info | {"model": made_for})
-    )
+    made_for = canvases.info.model.model_copy(update={"scaling_factor": 0.18215})
+    info = canvases.info.model_copy(update={"model": made_for})
+    check_fits(replace(base, latents=silent), replace(canvases, info=info))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from onepic.common.errors import DatasetError, SettingsError
 from onepic.dataset.info import read_finished_info
 from onepic.dataset.names import DATASET, NULL_PROMPT
 from onepic.trainer.canvases import check_same_latents, labels, open_canvases
+from tests.datasets import RECIPE, make_info
 
 ChangeInfo = Callable[..., Path]
 
@@ -37,7 +38,7 @@ def test_a_compiled_dataset_opens(finished_project):
     canvases = open_canvases(finished_project.output)
     assert len(canvases) == 5
     assert canvases.name == str(finished_project.output)
-    assert canvases.info["task"] == "colorization"
+    assert canvases.info.task == "colorization"
     assert (canvases.empty_prompt["hidden"].ndim, canvases.empty_prompt["pooled"].ndim) == (2, 1)
     assert (
         canvases.empty_prompt["hidden"].dtype == canvases.empty_prompt["pooled"].dtype == np.float16
@@ -81,7 +82,7 @@ def test_a_newer_dataset_is_refused(change_info):
 
 
 def test_a_dataset_whose_context_tells_what_is_learned_is_refused(change_info):
-    recipe = {"fit": "cover", "target": {"panels": ["after"], "mask": "hole", "choose": None}}
+    recipe = RECIPE | {"target": {"panels": ["after"], "mask": "hole", "choose": None}}
     message = r"data: format version 1, .* 'after' .* 'hole' hides.*: onepic-compile .* --output"
     with pytest.raises(DatasetError, match=message):
         open_canvases(change_info(recipe=recipe))
@@ -106,7 +107,7 @@ def test_datasets_for_one_model_go_together(many_shards, two_shapes):
 
 
 def test_datasets_for_two_models_are_refused_naming_both(change_info, many_shards):
-    model = {"name": "other", "revision": None, "scaling_factor": 0.13}
+    model = make_info().model.plain() | {"name": "other"}
     first, second = open_canvases(many_shards), open_canvases(change_info("sunset", model=model))
     with pytest.raises(SettingsError) as caught:
         check_same_latents([first, first, second])

@@ -33,8 +33,7 @@ def card(base: Model, *datasets: Canvases) -> Any:
 
 
 def named(canvases: Canvases, task: str, **changes: Any) -> Canvases:
-    info = canvases.info | {"task": task} | changes
-    return replace(canvases, info=info)
+    return replace(canvases, info=canvases.info.model_copy(update={"task": task} | changes))
 
 
 def test_the_card_says_what_the_adapter_is_and_what_it_goes_on(base, canvases):
@@ -82,7 +81,7 @@ def test_datasets_of_one_task_count_together(base, canvases):
 
 
 def test_tasks_of_one_name_that_differ_are_both_on_the_card(base, canvases):
-    tall = named(canvases, "colorization", panel_size=[32, 64])
+    tall = named(canvases, "colorization", panel_size=(32, 64))
     found = card(base, canvases, tall, tall, canvases)["tasks"]
     assert {name: task["panel_size"] for name, task in found.items()} == {
         "colorization": [64, 64],
@@ -94,4 +93,4 @@ def test_tasks_of_one_name_that_differ_are_both_on_the_card(base, canvases):
 def test_the_card_says_where_the_data_came_from(base, canvases):
     (origin,) = card(base, canvases)["datasets"]
     assert (origin["name"], origin["commit"], origin["samples"]) == ("data", None, 5)
-    assert origin["fingerprint"] == canvases.info["fingerprint"]
+    assert origin["fingerprint"] == canvases.info.fingerprint

@@ -21,10 +21,10 @@ from onepic.backbones.texts import Embeddings
 from onepic.common.lock import locked
 from onepic.compiler.preview import encode_preview
 from onepic.dataset.index import SCHEMA, Rejection, ShardHeader, read_index
-from onepic.dataset.info import count
 from onepic.dataset.names import STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
+from tests.datasets import make_info
 
 
 def latents(seed: int = 0, shape: Sequence[int] = (4, 8, 16), scale: float = 1.0) -> Any:
@@ -79,17 +79,8 @@ def write_dataset(
     write_null_prompt(folder / "null_prompt.safetensors", embeddings(1))
     left_out = [row for header in headers for row in header.left_out]
     _write_rejected(folder / "rejected.parquet", left_out)
-    model = {"name": "miniature", "revision": None, "factor": 8}
-    known = {
-        "format_version": 2,
-        "complete": True,
-        "task": "colorization",
-        "canvas_size": [128, 64],
-        "latents": {"shape": [4, 8, 16], "dtype": "float16", "distribution": "mean"},
-        "model": model | {"scaling_factor": 0.45503, "shift_factor": 0.0},
-        **count(headers, dropped),
-    }
-    (folder / "dataset.json").write_text(json.dumps(known | info))
+    known = make_info(format_version=2, filters=dict.fromkeys(dropped, 0)).completed(headers)
+    (folder / "dataset.json").write_text(json.dumps(known.plain() | info))
     return folder
 
 

@@ -21,13 +21,10 @@ from onepic.dataset.catalogue import open_catalogue
 from onepic.dataset.remarks import Remark
 from onepic.dataset.stored import StoredSample
 from onepic.dataset.writer import Sample
+from tests import datasets
 from tests.compiler.inspection.conftest import latents, sample
 
-RECIPE = {
-    "layout": [["grey", "colour"]],
-    "target": {"panels": ["colour"], "mask": None},
-    "prompt": "colorize: {caption|a photograph}",
-}
+RECIPE = datasets.RECIPE | {"prompt": "colorize: {caption|a photograph}"}
 LEFT, RIGHT = np.s_[..., :8], np.s_[..., 8:]
 
 
@@ -49,7 +46,7 @@ def look(make_dataset: Any) -> Any:
     """`look(*samples, **info)` gathers the facts of a dataset of two panels side by side."""
 
     def gather(*samples: Sample, recipe: Any = RECIPE, **info: Any) -> Facts:
-        known = {"recipe": recipe, "panel_size": [64, 64], "findings": []} | info
+        known = {"recipe": recipe, "findings": []} | info
         catalogue = open_catalogue(make_dataset(*samples, **known))
         return gather_facts(catalogue, draw_selection(catalogue.samples, 0))
 
@@ -92,7 +89,7 @@ def test_a_target_that_repeats_is_seen(look):
 
 def test_samples_of_one_group_may_share_a_target():
     def seen(*groups: str | None) -> list[int]:
-        sight = Sight({})
+        sight = Sight(datasets.make_info().layout, is_narrowed=False)
         for number, group in enumerate(groups):
             same = sample(0)
             texts = same.key, same.source, same.prompt

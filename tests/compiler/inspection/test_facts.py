@@ -16,6 +16,7 @@ from onepic.compiler.inspection.selection import draw_selection
 from onepic.compiler.inspection.summary import to_lines
 from onepic.dataset.catalogue import open_catalogue
 from tests.compiler.inspection.conftest import Heard, latents, reject, sample
+from tests.datasets import make_info
 
 
 def facts_of(folder: Path, seed: int = 0, **bounds: int) -> Facts:
@@ -138,7 +139,7 @@ class TestProblems:
         assert facts.whole.samples == 3
 
     def test_an_unfinished_dataset_is_shown_as_far_as_it_is(self, folder):
-        change_info(folder, complete=False, totals=dict.fromkeys(("shards", "samples"), 0))
+        change_info(folder, complete=False, totals=make_info().totals.plain())
         (folder / "shards/00002.parquet").unlink()
         facts = facts_of(folder)
         assert facts.problems == (
@@ -214,7 +215,7 @@ class TestProblems:
         info = json.loads((folder / "dataset.json").read_text())
         del info["model"]
         (folder / "dataset.json").write_text(json.dumps(info))
-        with pytest.raises(DatasetError, match=r"dataset\.json: has no 'model'"):
+        with pytest.raises(DatasetError, match=r"dataset\.json: model is missing"):
             open_catalogue(folder)
 
 

@@ -22,6 +22,7 @@ from onepic.dataset.catalogue import open_catalogue
 from onepic.dataset.dataset import open_dataset
 from onepic.dataset.stored import StoredSample
 from tests.compiler.inspection.conftest import open_picture, sample
+from tests.datasets import make_info
 
 
 def stored(**changes: Any) -> StoredSample:
@@ -33,7 +34,7 @@ def stored(**changes: Any) -> StoredSample:
 def test_a_decoded_canvas_looks_like_its_preview(finished_project):
     catalogue = open_catalogue(finished_project.output)
     vae = load_vae("miniature", None)
-    canvas = decode_canvas(vae, read_one(catalogue, 3), catalogue.info)
+    canvas = decode_canvas(vae, read_one(catalogue, 3), catalogue.info.model)
     dataset = open_dataset(finished_project.output)
     previews = [open_picture(dataset[number].preview).astype(int) for number in (3, 1)]
     assert canvas.shape == (64, 128, 3)
@@ -81,9 +82,9 @@ def test_an_overlay_colours_the_target_and_nothing_else():
     ],
 )
 def test_panels_that_lie_nowhere_are_an_error(metadata):
-    info = {"model": {"factor": 8, "scaling_factor": 1.0, "shift_factor": 0.0}}
+    model = make_info().model
     with pytest.raises(DatasetError, match="sample 000000000: its JSON does not say where"):
-        decode_canvas(None, stored(metadata=metadata), info)
+        decode_canvas(None, stored(metadata=metadata), model)
 
 
 @pytest.mark.parametrize(("width", "height", "columns"), [(128, 64, 40), (20, 300, 40), (9, 1, 4)])

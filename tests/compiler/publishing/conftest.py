@@ -15,7 +15,6 @@ import pytest
 from onepic.backbones.model import open_model
 from onepic.backbones.texts import Embeddings
 from onepic.canvas.layout import Box
-from onepic.common.files import to_json
 from onepic.common.lock import locked
 from onepic.compiler import Recipe
 from onepic.compiler.card import CARD, render_card
@@ -23,7 +22,6 @@ from onepic.compiler.compile import make_layout
 from onepic.compiler.info import describe
 from onepic.compiler.preview import Preview, encode_preview, write_sheet
 from onepic.dataset.index import Rejection, ShardHeader
-from onepic.dataset.info import count
 from onepic.dataset.names import CANVASES, DATASET, NULL_PROMPT, REJECTED, STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
@@ -54,8 +52,8 @@ def write_canvases(folder: Path, seeds: Sequence[int] = (0, 1, 2), **changes: An
         path.unlink()
     with locked(folder, STATE) as token:
         headers = [_write_shard(folder, n, seed, token) for n, seed in enumerate(seeds)]
-    info |= {"complete": True, **count(headers, ())}
-    (folder / DATASET).write_bytes(to_json(info))
+    info = info.completed(headers)
+    (folder / DATASET).write_bytes(info.to_json())
     zeros = np.zeros((1, 3, 8), np.float16), np.zeros((1, 4), np.float16)
     write_null_prompt(
         folder / NULL_PROMPT,
