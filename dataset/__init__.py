@@ -2,7 +2,7 @@
 
 In the order in which data meet the modules:
 
-- `names`, `info`, `info_parts`: the files of a dataset, and dataset.json, which describes the whole.
+- `names`: the files of a dataset; `info`, `info_parts`: dataset.json, which describes the whole.
 - `tar`, `index`, `writer`: a shard, whole or not at all, and the index that completes it.
 - `null_prompt`: the empty prompt, once for all shards.
 - `sent`: what of a dataset is in a store already.
