@@ -21,7 +21,7 @@ demo: $(READY)  ## set everything up, teach the bundled model to colorize, and d
 	$(BIN)/python -m onepic.miniature.demo runs/demo
 
 test: $(READY)  ## set everything up and run the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
