@@ -20,8 +20,9 @@ demo: $(READY)  ## set everything up, teach the bundled model to colorize, and d
 	$(BIN)/onepic-train data/demo --output runs/demo --config miniature/demo.yaml --pictures 4 --resume
 	$(BIN)/python -m onepic.miniature.demo runs/demo
 
+# Workers and their encoders have more threads than there are cores: those that wait should sleep.
 test: $(READY)  ## set everything up and run the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

@@ -123,7 +123,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, compiled_colours: Path
     folder = tmp_path_factory.mktemp("trained")
     options = ("--set", "gradient_checkpointing=false", "--set", "tracker=none")
     train = Command(folder, "trainer")
-    result = train(compiled_colours, "--output", "run", "--steps", "2", *options)
+    result = train.here(compiled_colours, "--output", "run", "--steps", "2", *options)
     assert result.code == 0, result.errors
     return folder / "run"
 

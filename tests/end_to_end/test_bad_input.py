@@ -64,11 +64,11 @@ def test_too_many_rejected_rows_fail_the_run_and_keep_the_good_ones(
 ) -> None:
     for number in (1, 2, 3):
         write_text(pictures.root / "pictures" / f"{number:03d}.png")
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 1
     assert "3 of 12 rows were rejected (25.0%), more than max_rejected allows" in result.errors
     assert "9 samples are kept" in result.errors
-    assert onepic_compile("--verify", "data").code == 0
+    assert onepic_compile.here("--verify", "data").code == 0
 
 
 def test_an_empty_caption_is_rejected_with_the_way_to_a_default(

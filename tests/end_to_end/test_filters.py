@@ -76,7 +76,7 @@ def listed(project: Project) -> dict[str, dict[str, str]]:
 def test_dropped_rows_are_counted_and_listed_and_a_second_run_has_nothing_to_do(
     table: Project, onepic_compile: Command
 ) -> None:
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 0, result.errors
     assert f"{ROWS} of {ROWS} images are hashed to find duplicates" in result.errors
     counts = ", ".join(f"{label} {number}" for label, number in COUNTS.items())
@@ -86,7 +86,7 @@ def test_dropped_rows_are_counted_and_listed_and_a_second_run_has_nothing_to_do(
     assert "rejected: 1 rows, see data/rejected.parquet" in result.output
     assert json.loads((table.output / "dataset.json").read_text())["filters"] == COUNTS
     before = table.files()
-    again = onepic_compile(*RUN)
+    again = onepic_compile.here(*RUN)
     assert again.code == 0, again.errors
     assert "nothing to do: 2 shards are up to date" in again.output
     assert dropped in again.output
@@ -122,7 +122,7 @@ def test_a_run_killed_while_it_hashes_goes_on_there_and_ends_in_the_same_bytes(
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not list(table.output.glob("shards/*")), "it was killed too late"
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 0, result.errors
     (hashed,) = re.findall(rf"(\d+) of {ROWS} images are hashed", result.errors)
     assert 0 < int(hashed) < ROWS

@@ -21,7 +21,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `data`, a compiled dataset of colorization."""
     folder = tmp_path_factory.mktemp("learning")
     options = ("--set", SCENES, "--panel-size", "128x128", "--output", "data", "--local")
-    result = Command(folder)(ROOT / "recipes" / "colorization.yaml", *options)
+    result = Command(folder).here(ROOT / "recipes" / "colorization.yaml", *options)
     assert result.code == 0, result.errors
     return folder
 
@@ -31,7 +31,7 @@ def test_a_short_training_learns_to_use_the_context(scenes: Path) -> None:
     1.11 to 1.33 to 1.42.
     """
     options = ("--steps", 80, "--batch-size", 4, "--config", DEMO, "--set", "validate_every=80")
-    result = Command(scenes, "trainer")("data", "--output", "run", *options)
+    result = Command(scenes, "trainer").here("data", "--output", "run", *options)
     assert result.code == 0, result.errors
     lines = [json.loads(line) for line in (scenes / "run" / "metrics.jsonl").open()]
     first, last = (line for line in lines if VALIDATION in line)

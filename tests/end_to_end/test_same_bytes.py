@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -19,28 +20,34 @@ LOCAL = ("recipe.yaml", "--output", "data", "--local")
 RAY = ("recipe.yaml", "--output", "data", "--workers")
 
 
-@pytest.fixture
-def pictures(pictures: Project) -> Project:
-    """Forty shards, so that a run lasts longer than its start."""
-    pictures.draw(*range(40))
-    pictures.write_recipe(samples_per_shard=1)
-    return pictures
+@pytest.fixture(scope="module")
+def compiled(finished_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Forty shards, so that a run lasts longer than its start, made in one process."""
+    project = type(finished_project)(tmp_path_factory.mktemp("forty"))
+    project.draw(*range(40))
+    project.write_recipe(samples_per_shard=1)
+    project.compile(samples_per_shard=1)
+    return project
 
 
 @pytest.fixture
-def expected(pictures: Project) -> dict[str, bytes]:
-    """The files of an uninterrupted run in one process, which are then put away."""
-    pictures.compile(samples_per_shard=1)
-    files = pictures.files()
-    pictures.output.rename(pictures.root / "expected")
-    return files
+def pictures(compiled: Project, bare_project: Project) -> Project:
+    """The same project with nothing compiled."""
+    shutil.copytree(compiled.root, bare_project.root, ignore=lambda *_: [compiled.output.name])
+    return bare_project
+
+
+@pytest.fixture
+def expected(compiled: Project) -> dict[str, bytes]:
+    """The files of an uninterrupted run in one process."""
+    return compiled.files()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ray_makes_the_bytes_of_a_run_in_one_process(
     pictures: Project, onepic_compile: Command, expected: dict[str, bytes], workers: int
 ) -> None:
-    result = onepic_compile(*RAY, workers)
+    result = onepic_compile.here(*RAY, workers)
     assert result.code == 0, result.errors
     assert pictures.files() == expected
 
@@ -58,7 +65,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes(
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         assert len(list(pictures.output.glob("shards/*.parquet"))) < 40, "it was killed too late"
-    result = onepic_compile(*arguments)
+    result = onepic_compile.here(*arguments)
     assert result.code == 0, result.errors
     assert pictures.files() == expected
     assert not list(pictures.output.glob(".compile/*.tar")), "half-written shards were left behind"
@@ -83,5 +90,5 @@ def test_shards_kept_from_a_killed_run_are_not_made_again(
     process.communicate()
     kept = {path: path.stat().st_mtime_ns for path in pictures.output.glob("shards/*.parquet")}
     assert 0 < len(kept) < 40
-    assert onepic_compile(*LOCAL).code == 0
+    assert onepic_compile.here(*LOCAL).code == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == kept

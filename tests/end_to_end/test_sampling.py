@@ -71,7 +71,7 @@ def test_a_picture_says_how_it_was_made_and_is_made_again_from_anywhere(
     sampling: Command, sample: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ("--seed", "5", "--scheduler", "euler_a", "--guidance-scale", "2", "--canvas")
-    result = sampling(*INPUT, *FEW, *options, "--output", "out/first ü.png")
+    result = sampling.here(*INPUT, *FEW, *options, "--output", "out/first ü.png")
     assert result.code == 0, result.errors
     assert "Traceback" not in result.errors
     first = sampling.folder / "out/first ü.png"

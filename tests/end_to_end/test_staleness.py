@@ -14,7 +14,7 @@ RUN = ("recipe.yaml", "--output", "data", "--local")
 def test_a_second_run_has_nothing_to_do(pictures: Project, onepic_compile: Command) -> None:
     pictures.compile()
     before = {path: path.stat().st_mtime_ns for path in pictures.output.rglob("*.parquet")}
-    result = onepic_compile(*RUN)
+    result = onepic_compile.here(*RUN)
     assert result.code == 0
     assert "nothing to do: 6 shards are up to date" in result.output
     assert {path: path.stat().st_mtime_ns for path in before} == before

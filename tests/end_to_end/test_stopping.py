@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,7 +32,7 @@ def wait_for_a_shard(project: Project, process: subprocess.Popen[str]) -> None:
 def test_a_stopped_run_says_how_to_go_on_and_leaves_with_130(
     pictures: Project, onepic_compile: Command, options: list[str], signum: signal.Signals
 ) -> None:
-    pictures.draw(*range(60))
+    pictures.draw(*range(40))
     pictures.write_recipe(samples_per_shard=1)
     process = onepic_compile.start(*RUN, *options)
     wait_for_a_shard(pictures, process)
@@ -42,19 +42,19 @@ def test_a_stopped_run_says_how_to_go_on_and_leaves_with_130(
     assert "complete shards are kept, run again to continue" in errors
     assert "Traceback" not in errors
     kept = len(list(pictures.output.glob("shards/*.parquet")))
-    result = onepic_compile(*RUN, "--local")
+    result = onepic_compile.here(*RUN, "--local")
     assert result.code == 0, result.errors
-    assert f"60 shards, {60 - kept} to make" in result.errors
+    assert f"40 shards, {40 - kept} to make" in result.errors
 
 
 def test_a_second_run_on_the_same_output_is_refused(
     pictures: Project, onepic_compile: Command
 ) -> None:
-    pictures.draw(*range(60))
+    pictures.draw(*range(40))
     pictures.write_recipe(samples_per_shard=1)
     first = onepic_compile.start(*RUN, "--local")
     wait_for_a_shard(pictures, first)
-    second = onepic_compile(*RUN, "--local")
+    second = onepic_compile.here(*RUN, "--local")
     assert second.code == 2
     assert f"in use by another run (process {first.pid}" in second.errors
     _, errors = first.communicate(timeout=120)
@@ -62,26 +62,21 @@ def test_a_second_run_on_the_same_output_is_refused(
 
 
 def test_a_full_disk_keeps_complete_shards_and_a_rerun_finishes(
-    pictures: Project, onepic_compile: Command
+    pictures: Project,
+    onepic_compile: Command,
+    largest_file: Callable[[int], AbstractContextManager[None]],
 ) -> None:
     """A limit to the size of files stands in for the disk; one caption makes a shard hit it."""
     pictures.write_recipe(prompt="{caption|colorize}")
     caption = "words " * 20_000
     (pictures.root / "pictures" / "007.txt").write_text(caption)
-    limit = 100_000
-    limited = subprocess.run(
-        [sys.executable, "-m", "onepic.compiler", *RUN, "--local"],
-        cwd=pictures.root,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        timeout=120,
-    )
-    assert limited.returncode == 1
-    assert "File too large; 3 of 6 shards were completed and are kept" in limited.stderr
-    assert "run again to continue" in limited.stderr
-    assert "Traceback" not in limited.stderr
+    with largest_file(100_000):
+        limited = onepic_compile.here(*RUN, "--local")
+    assert limited.code == 1
+    assert "File too large; 3 of 6 shards were completed and are kept" in limited.errors
+    assert "run again to continue" in limited.errors
+    assert "Traceback" not in limited.errors
     assert not list(pictures.output.glob(".compile/*.tar")), "a half-written shard fills the disk"
-    result = onepic_compile(*RUN, "--local")
+    result = onepic_compile.here(*RUN, "--local")
     assert result.code == 0, result.errors
     assert "6 shards, 3 to make" in result.errors

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,13 +102,13 @@ def test_a_run_that_is_stopped_keeps_its_last_step(
     (checkpoint,) = (run / "checkpoints").iterdir()
     step = int(checkpoint.name.removeprefix("step-"))
     assert weights(run)
-    result = onepic_train(*RUN, *SMALL, "--steps", step + 1, "--resume")
+    result = onepic_train.here(*RUN, *SMALL, "--steps", step + 1, "--resume")
     assert result.code == 0, result.errors
 
 
 def test_two_processes_train_on_the_batches_of_one(onepic_train: Command) -> None:
     options = (*SMALL, "--steps", "4", "--set", "validation_samples=2")
-    alone = onepic_train("data", "--output", "alone", *options, "--set", "accumulation=2")
+    alone = onepic_train.here("data", "--output", "alone", *options, "--set", "accumulation=2")
     assert alone.code == 0, alone.errors
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     subprocess.run(
@@ -150,24 +149,23 @@ def test_what_is_there_is_never_overwritten(onepic_train: Command) -> None:
 def test_a_second_run_on_the_same_output_is_refused(onepic_train: Command) -> None:
     first = onepic_train.start(*RUN, *SMALL, "--steps", "5000")
     wait_for(onepic_train.folder / "run/metrics.jsonl", first)
-    second = onepic_train(*RUN, *SMALL, "--steps", "5000")
+    second = onepic_train.here(*RUN, *SMALL, "--steps", "5000")
     first.kill()
     first.communicate()
     assert second.code == 2
     assert f"in use by another run (process {first.pid}" in second.errors
 
 
-def test_a_full_disk_keeps_the_checkpoints_that_are_there(onepic_train: Command) -> None:
-    assert onepic_train(*RUN, *SMALL, "--steps", "3").code == 0
-
-    def fill() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    full = onepic_train(*RUN, *SMALL, "--steps", "6", "--resume", preexec_fn=fill)
+def test_a_full_disk_keeps_the_checkpoints_that_are_there(
+    onepic_train: Command, largest_file: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    assert onepic_train.here(*RUN, *SMALL, "--steps", "3").code == 0
+    with largest_file(100_000):
+        full = onepic_train.here(*RUN, *SMALL, "--steps", "6", "--resume")
     assert full.code == 1
     assert "earlier checkpoints are kept, run again with --resume" in full.errors
     assert "Traceback" not in full.errors
-    result = onepic_train(*RUN, *SMALL, "--steps", "6", "--resume")
+    result = onepic_train.here(*RUN, *SMALL, "--steps", "6", "--resume")
     assert result.code == 0, result.errors
     assert not list((onepic_train.folder / "run/checkpoints").glob(".*"))
 
@@ -183,21 +181,15 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_remote_dataset_trains_like_a_local_one(onepic_train: Command, tmp_path: Path) -> None:
+def test_a_remote_dataset_trains_like_a_local_one(
+    onepic_train: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = (*SMALL, "--steps", "4")
-    assert onepic_train("data", "--output", "local", *options).code == 0
-    environment = os.environ | {"ONEPIC_CACHE": str(tmp_path / "cache")}
+    assert onepic_train.here("data", "--output", "local", *options).code == 0
+    monkeypatch.setenv("ONEPIC_CACHE", str(tmp_path / "cache"))
     with served(onepic_train.folder) as url:
-        arguments = [f"{url}/data", "--output", "run", *options]
-        result = subprocess.run(
-            [sys.executable, "-m", "onepic.trainer", *arguments],
-            cwd=onepic_train.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-    assert result.returncode == 0, result.stderr
+        result = onepic_train.here(f"{url}/data", "--output", "run", *options)
+    assert result.code == 0, result.errors
     assert weights(onepic_train.folder / "run") == weights(onepic_train.folder / "local")
 
 

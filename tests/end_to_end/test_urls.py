@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hub import TOKEN, Hub
-from hub_server import served
 
 if TYPE_CHECKING:
     from tests.end_to_end.conftest import Command
@@ -23,23 +21,17 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in named if not name.startswith(".")}
 
 
-@pytest.fixture
-def hub(compiled_colours: Path) -> Iterator[Hub]:
-    """A Hub with the dataset of 24 pictures in a private repository."""
-    with served(Hub(accounts={TOKEN: "someone"})) as hub:
-        hub.make(NAME, private=True).hold(compiled_colours)
-        yield hub
-
-
 def test_a_dataset_of_the_hub_is_looked_at_and_verified(
     command: type[Command],
-    environment: dict[str, str],
     hub: Hub,
     compiled_colours: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    inspect = command(tmp_path, "compiler.inspection", environment)
-    verify = command(tmp_path, "compiler", environment)
+    hub.make(NAME, private=True).hold(compiled_colours)
+    monkeypatch.setenv("ONEPIC_CACHE", str(tmp_path / "cache"))
+    inspect = command(tmp_path, "compiler.inspection").here
+    verify = command(tmp_path, "compiler").here
     here, there = inspect(compiled_colours), inspect(URL, "--html", "page.html")
     assert there.code == 0, there.errors
     expected = here.output.replace(str(compiled_colours), URL)
@@ -63,8 +55,8 @@ def test_a_dataset_of_the_hub_is_looked_at_and_verified(
         f"{URL}: run onepic-compile or onepic-publish again to restore it",
     ]
 
-    strangers = environment | {"HF_TOKEN": ""}
-    refused = command(tmp_path, "compiler", strangers)("--verify", URL)
+    monkeypatch.setenv("HF_TOKEN", "")
+    refused = verify("--verify", URL)
     assert refused.code == 2
     assert refused.errors.count("\n") == 1
     assert "hf auth login" in refused.errors
