@@ -13,6 +13,7 @@ from ..common.files import digest
 from ..common.secrets import public_data, public_recipe
 from ..dataset.info import DatasetInfo, count
 from ..dataset.info_parts import EncoderInfo, LatentsInfo, ModelInfo
+from ..dataset.members import LATENTS
 from .fingerprint import format_version
 from .recipe import Recipe
 
@@ -45,7 +46,9 @@ def describe(
         panel_size=(layout.width, layout.height),
         canvas_size=layout.canvas_size,
         latents=LatentsInfo(
-            shape=(model.channels, height, width), dtype="float16", distribution=recipe.latent
+            shape=(model.channels, height, width),
+            dtype=str(LATENTS.dtype),
+            distribution=recipe.latent,
         ),
         model=ModelInfo(
             name=public_data(model.name),
