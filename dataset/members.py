@@ -57,7 +57,8 @@ class ArrayMember(Member):
 
     def length(self, channels: N, height: N, width: N) -> N:
         """How many bytes its numbers have beside latents [C, H, W]: they are the file's last."""
-        return (channels if self.planes is None else self.planes) * height * width * self._width
+        planes = channels if self.planes is None else self.planes
+        return planes * height * width * self.dtype.itemsize
 
     def form(self, latents: Shape) -> str:
         """Its type and shape, as people are told: ``float16 [4, 8, 16]``."""
@@ -87,10 +88,6 @@ class ArrayMember(Member):
                 f"{self.extension} has {_form_of(data)} where its index says {self.form(latents)}"
             )
         return np.frombuffer(view[len(header) :], self.dtype).reshape(shape)
-
-    @property
-    def _width(self) -> int:
-        return self.dtype.itemsize
 
 
 LATENTS = ArrayMember(
