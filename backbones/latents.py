@@ -1,76 +1,108 @@
-"""Pixels to latents."""
+"""Panels to latents and back, with a model's VAE."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from .embeddings import Embeddings
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
-
-class Scale(Protocol):
-    """How a VAE's latents are brought to the size that the U-Net eats; a `Model` is one."""
-
-    @property
-    def scaling_factor(self) -> float:
-        """What they are multiplied by."""
-
-    @property
-    def shift_factor(self) -> float:
-        """What is subtracted before."""
+#: diffusers' own, for VAEs that do not say.
+DEFAULT_SCALING = 0.18215
 
 
-@torch.inference_mode()
-def encode_pixels(
-    vae: Any,
-    pixels: NDArray[np.uint8],
-    scale: Scale,
-    seeds: Sequence[int] | None = None,
-    device: torch.device | None = None,
-) -> Tensor:
-    """Scaled latents of panels, float32 [B, C, h, w].
+@dataclass(frozen=True)
+class Latents:
+    """How the latents of a VAE are brought to the size that a network eats.
 
-    `pixels` are uint8 [B, height, width, 3]. The mean of the VAE's distribution, or with `seeds`,
-    one for each panel, a sample of it. `device` is where the VAE computes, if not where it is.
+    `factor` is the px along a side of a latent cell, `channels` the numbers of a cell. From what
+    the VAE gives `shift_factor` is subtracted, and the rest multiplied by `scaling_factor`.
     """
-    batch = torch.tensor(pixels, device=device or vae.device)
-    batch = batch.permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
-    batch = batch.contiguous(memory_format=torch.channels_last)
-    distribution = vae.encode(batch).latent_dist
-    latents: Tensor = distribution.mean.float()
-    if seeds is not None:
-        shape = latents.shape[1:]
-        noise = [torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in seeds]
-        latents = latents + distribution.std.float() * torch.stack(noise).to(latents.device)
-    return (latents - scale.shift_factor) * scale.scaling_factor
 
+    factor: int
+    channels: int
+    scaling_factor: float
+    shift_factor: float
 
-@torch.inference_mode()
-def embed_prompts(
-    pairs: Sequence[tuple[Any, Any]], prompts: Sequence[str], device: torch.device | None = None
-) -> Embeddings:
-    """Encode prompts as one batch, with SDXL's two pairs of tokenizer and text encoder.
+    @classmethod
+    def of(cls, vae: Mapping[str, Any]) -> Latents:
+        """Those of a VAE, by its settings.
 
-    `device` is where the encoders compute, if not where they are.
-    """
-    states, cut = [], [False] * len(prompts)
-    for tokenizer, encoder in pairs:
-        limit = tokenizer.model_max_length
-        lengths = [len(ids) for ids in tokenizer(list(prompts), verbose=False).input_ids]
-        cut = [before or length > limit for before, length in zip(cut, lengths, strict=True)]
-        tokens = tokenizer(
-            list(prompts),
-            padding="max_length",
-            max_length=limit,
-            truncation=True,
-            return_tensors="pt",
+        Raises:
+            ValueError: when they are not those of a VAE with one scale for all channels.
+        """
+        for setting in ("block_out_channels", "latent_channels"):
+            if setting not in vae:
+                raise ValueError(f"has no {setting!r}; expected the settings of an AutoencoderKL")
+        for setting in ("latents_mean", "latents_std"):
+            if vae.get(setting):
+                raise ValueError(
+                    f"has {setting!r}, so each channel is scaled by itself; expected a VAE with "
+                    "one scaling_factor"
+                )
+        return cls(
+            factor=2 ** (len(vae["block_out_channels"]) - 1),
+            channels=vae["latent_channels"],
+            scaling_factor=float(vae.get("scaling_factor", DEFAULT_SCALING)),
+            shift_factor=float(vae.get("shift_factor") or 0.0),
         )
-        output = encoder(tokens.input_ids.to(device or encoder.device), output_hidden_states=True)
-        states.append(output.hidden_states[-2])
-    hidden = torch.cat(states, dim=-1).half().cpu().numpy()
-    return Embeddings(hidden, output.text_embeds.half().cpu().numpy(), cut)
+
+    def encode(
+        self,
+        vae: Any,
+        pixels: NDArray[np.uint8],
+        seeds: Sequence[int] | None = None,
+        device: torch.device | None = None,
+    ) -> Tensor:
+        """Scaled latents of panels, float32 [B, C, h, w].
+
+        `pixels` are uint8 [B, height, width, 3]. The mean of the VAE's distribution, or with
+        `seeds`, one for each panel, a sample of it. `device` is where the VAE computes, if not
+        where it is.
+        """
+        import torch
+
+        with torch.inference_mode():
+            batch = torch.tensor(pixels, device=device or vae.device)
+            batch = batch.permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            distribution = vae.encode(batch).latent_dist
+            latents: Tensor = distribution.mean.float()
+            if seeds is not None:
+                shape = latents.shape[1:]
+                random = [torch.Generator().manual_seed(seed) for seed in seeds]
+                noise = torch.stack([torch.randn(shape, generator=one) for one in random])
+                latents = latents + distribution.std.float() * noise.to(latents.device)
+            return (latents - self.shift_factor) * self.scaling_factor
+
+    def decode(self, vae: Any, latents: Tensor) -> Tensor:
+        """Pixels of scaled latents [B, C, h, w]: uint8 [B, height, width, 3], on the CPU."""
+        import torch
+
+        part = latents / self.scaling_factor + self.shift_factor
+        pixels: Tensor = vae.decode(part.to(vae.dtype), return_dict=False)[0].float()
+        pixels = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return pixels.permute(0, 2, 3, 1).cpu()
+
+
+@contextmanager
+def in_full(vae: Any) -> Iterator[None]:
+    """Let a VAE compute in float32 inside, and in its own dtype again after."""
+    import torch
+
+    dtype = vae.dtype
+    if dtype == torch.float32:
+        yield
+        return
+    vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        vae.to(dtype)

@@ -1,55 +1,118 @@
-"""The model a dataset is made for: where its files are, and what they say about latents."""
+"""A model's folder: found by name, read, and its parts loaded when they are needed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import ModelError
+from .backbone import Backbone, Component, Part
+from .known import BACKBONES, backbone_of, first_backbone
+from .latents import Latents
 
-#: The components that a compiler needs; the U-Net's weights are not among them.
-ENCODERS = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
-#: diffusers' own, for VAEs that do not say.
-DEFAULT_SCALING = 0.18215
-#: How the pipelines are called that SDXL folders are saved from; this project's saves them too.
-_PIPELINES = ("StableDiffusionXL", "OnePicPipeline")
-_PATTERNS = ("model_index.json", "unet/config.json", *(f"{name}/*" for name in ENCODERS))
+if TYPE_CHECKING:
+    import torch
+
+    from .process import Process
+
+INDEX = "model_index.json"
+#: The settings of all parts; the weights of a part are fetched where they are needed.
+_SETTINGS = (INDEX, "*/config.json", "scheduler/*")
 _OTHER_FORMATS = ("*.bin", "*.msgpack", "*.onnx*", "*openvino*")
 
 
 @dataclass(frozen=True)
 class Model:
-    """A diffusers SDXL folder on this machine, and the settings that shape latents.
+    """A diffusers folder on this machine, with the weights of some of its parts.
 
-    `factor` is the pixels along a side of a latent cell, `native_area` the canvas in square px
-    that the U-Net was trained on. `variant` is "fp16" where only half-precision weights exist.
+    `name` is as the user gave it, `revision` the commit on the Hub, None for a folder. `index`
+    are the entries of model_index.json, `network` the settings of what is trained, empty where the
+    folder has none.
     """
 
     name: str
     revision: str | None
     folder: Path
-    variant: str | None
-    factor: int
-    channels: int
-    scaling_factor: float
-    shift_factor: float
-    half_is_safe: bool
-    zero_empty_prompt: bool
-    native_area: int
+    backbone: Backbone
+    latents: Latents
+    index: Mapping[str, Any]
+    network: Mapping[str, Any]
+    vae: Mapping[str, Any]
+
+    @property
+    def half_is_safe(self) -> bool:
+        """Whether the VAE can compute in half precision."""
+        return not self.vae.get("force_upcast", True)
+
+    @property
+    def zero_empty_prompt(self) -> bool:
+        """Whether no prompt is zeros instead of the empty prompt."""
+        return self.backbone.zero_empty_prompt(self.index)
+
+    @property
+    def native_area(self) -> int:
+        """The canvas, in square px, that the network was trained on."""
+        return self.backbone.native_area(self.network, self.vae, self.latents.factor)
+
+    @cached_property
+    def variant(self) -> str | None:
+        """What the names of the VAE's weights have in them: "fp16", or None for full precision."""
+        return self.variant_of(self.backbone.vae)
+
+    def variant_of(self, component: Component) -> str | None:
+        """The same of any component."""
+        return weights_variant(self.name, self.folder / component.folder)
 
     def files(self) -> list[Path]:
         """Every file that shapes latents or embeddings, relative to `folder`, sorted."""
         suffixes = {".json", ".txt", ".safetensors", ".model"}
         found = [
             path.relative_to(self.folder)
-            for name in ENCODERS
-            for path in (self.folder / name).rglob("*")
+            for component in (self.backbone.vae, *self.backbone.encoders)
+            for path in (self.folder / component.folder).rglob("*")
             if path.suffix in suffixes and self._is_used(path)
         ]
         return sorted(found)
+
+    def load(self, component: Component, dtype: torch.dtype) -> Any:
+        """A component on the CPU, whole and in evaluation mode; a tokenizer has no dtype.
+
+        Raises:
+            ModelError: naming the component, when it cannot be loaded or lacks weights.
+        """
+        from .weights import load_component, load_network
+
+        cls, folder = component.load_class(), self.folder / component.folder
+        if not component.has_weights:
+            return load_component(cls, self.name, folder)
+        return load_network(cls, self.name, folder, dtype, self.variant_of(component))
+
+    def load_encoders(self, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
+        """All that `Backbone.embed` needs, by folder, on a device.
+
+        Raises:
+            ModelError: naming the component that cannot be loaded.
+        """
+        loaded = {part.folder: (part, self.load(part, dtype)) for part in self.backbone.encoders}
+        return {
+            name: found.to(device) if part.has_weights else found
+            for name, (part, found) in loaded.items()
+        }
+
+    def process(self) -> Process:
+        """How noise is added for it.
+
+        Raises:
+            ModelError: when its scheduler cannot be read.
+        """
+        try:
+            return self.backbone.process(self.folder / "scheduler")
+        except ModelError as error:
+            raise ModelError(f"model {self.name}: {error}") from error
 
     def _is_used(self, path: Path) -> bool:
         is_variant = ".fp16." in path.name or ".non_ema." in path.name
@@ -57,89 +120,41 @@ class Model:
         return not weights or is_variant == (self.variant == "fp16")
 
 
-def open_model(name: str, revision: str | None = None) -> Model:
+def open_model(
+    name: str, revision: str | None = None, parts: Sequence[Part] = ("vae", "encoders")
+) -> Model:
     """Find a model by folder, Hub id or the word ``miniature``, and read its settings.
 
+    Of a model on the Hub the weights of `parts` are fetched, and all settings.
+
     Raises:
-        ModelError: when it cannot be found, is no SDXL, or lacks a component; the message names it.
+        ModelError: when it cannot be found, is of no known kind, or lacks a component; the message
+            names it.
     """
-    folder, commit = locate_model(name, revision, _PATTERNS, weights_in="vae")
-    check_is_sdxl(name, folder)
-    if not folder.joinpath("vae", "config.json").is_file():
-        raise ModelError(
-            f"model {name}: {folder} has no vae/config.json; expected a diffusers SDXL folder "
-            f"with {', '.join(ENCODERS)}"
-        )
-    for component in ENCODERS:
-        if not folder.joinpath(component).is_dir():
+    folder, commit = local_model(name), None
+    if folder is None:
+        folder, commit = _fetch(name, revision, parts)
+    backbone = _recognise(name, folder)
+    needed = [backbone.vae, *(one for part in parts for one in backbone.components(part))]
+    for one in needed:
+        wanted = f"{one.folder}/config.json" if one.has_weights else f"{one.folder}/"
+        if not (folder / wanted).exists():
+            expected = ", ".join(dict.fromkeys(each.folder for each in needed))
             raise ModelError(
-                f"model {name}: {folder} has no {component}/; expected a diffusers SDXL folder "
-                f"with {', '.join(ENCODERS)}"
+                f"model {name}: {folder} has no {wanted}; expected a diffusers folder of "
+                f"{backbone.title} with {expected}"
             )
-    vae = _read_vae(name, folder / "vae" / "config.json")
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    return Model(
-        name=name,
-        revision=commit,
-        folder=folder,
-        variant=weights_variant(name, folder / "vae"),
-        factor=factor,
-        channels=vae["latent_channels"],
-        scaling_factor=vae.get("scaling_factor", DEFAULT_SCALING),
-        shift_factor=vae.get("shift_factor") or 0.0,
-        half_is_safe=not vae.get("force_upcast", True),
-        zero_empty_prompt=_zero_empty_prompt(folder),
-        native_area=_native_area(folder, vae, factor),
-    )
-
-
-def check_is_sdxl(name: str, folder: Path) -> None:
-    """Refuse a model that has the same components as SDXL and is something else, such as FLUX.
-
-    Raises:
-        ModelError: naming what it is.
-    """
-    index = folder / "model_index.json"
-    pipeline = _read_json(index).get("_class_name") if index.is_file() else None
-    if pipeline is not None and not str(pipeline).startswith(_PIPELINES):
-        raise ModelError(
-            f"model {name}: {index} says that it is a {pipeline}; expected an SDXL model, whose "
-            "pipeline is a StableDiffusionXLPipeline"
-        )
-    unet, vae = (folder / part / "config.json" for part in ("unet", "vae"))
-    if not (unet.is_file() and vae.is_file()):
-        return
-    takes, gives = _read_json(unet).get("in_channels"), _read_json(vae).get("latent_channels")
-    if isinstance(takes, int) and isinstance(gives, int) and takes > gives:
-        raise ModelError(
-            f"model {name}: its U-Net takes {takes} channels and its VAE gives {gives}, as those "
-            "of in-painting models do; expected a text-to-image model"
-        )
-
-
-def locate_model(
-    name: str, revision: str | None, patterns: Sequence[str], weights_in: str
-) -> tuple[Path, str | None]:
-    """The folder of a model, fetched from the Hub if need be, and its commit if it is from there.
-
-    Args:
-        name: a folder, a Hub id or the word ``miniature``.
-        revision: a branch, tag or commit of a Hub id.
-        patterns: the files to fetch; ``vae/*`` stands for a whole component with its weights.
-        weights_in: the component, among those of `patterns`, in which weights must be found: where
-            it has none in full precision, the components' fp16 variant is fetched too.
-
-    Raises:
-        ModelError: when there is no such folder and the Hub has none, or cannot be asked.
-    """
-    if (folder := local_model(name)) is not None:
-        return folder, None
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise ModelError(
-            f"model {name}: no such folder; give a diffusers SDXL folder or a Hub id such as "
-            "stabilityai/stable-diffusion-xl-base-1.0"
-        )
-    return _download(name, revision, patterns, weights_in)
+    vae = _read_json(name, folder / backbone.vae.folder / "config.json")
+    network = _read_json(name, folder / backbone.network.folder / "config.json")
+    if (refusal := backbone.refusal(network, vae)) is not None:
+        raise ModelError(f"model {name}: {refusal}")
+    try:
+        latents = Latents.of(vae)
+    except ValueError as error:
+        path = folder / backbone.vae.folder / "config.json"
+        raise ModelError(f"model {name}: {path} {error}, as {backbone.title} has") from error
+    index = _read_json(name, folder / INDEX)
+    return Model(name, commit, folder, backbone, latents, index, network, vae)
 
 
 def local_model(name: str) -> Path | None:
@@ -150,6 +165,18 @@ def local_model(name: str) -> Path | None:
         return miniature.path()
     folder = Path(name).expanduser()
     return folder.resolve() if folder.is_dir() else None
+
+
+def load_vae(name: str, revision: str | None) -> Any:
+    """A model's VAE in float32; of its weights nothing else is fetched.
+
+    Raises:
+        ModelError: when it cannot be found or loaded.
+    """
+    import torch
+
+    model = open_model(name, revision, parts=("vae",))
+    return model.load(model.backbone.vae, torch.float32)
 
 
 def weights_variant(name: str, folder: Path) -> str | None:
@@ -166,76 +193,72 @@ def weights_variant(name: str, folder: Path) -> str | None:
     raise ModelError(f"model {name}: {folder} has no safetensors weights")
 
 
+def _recognise(name: str, folder: Path) -> Backbone:
+    """The kind of a model, by what it says of itself; one that says nothing may be of the first."""
+    pipeline = _read_json(name, folder / INDEX).get("_class_name")
+    if pipeline is None:
+        return first_backbone()
+    backbone = backbone_of(str(pipeline))
+    if backbone is None:
+        known = ", ".join(each.title for each in BACKBONES.values())
+        raise ModelError(
+            f"model {name}: {folder / INDEX} says that it is a {pipeline}; expected a model of one "
+            f"of these kinds: {known}"
+        )
+    return backbone
+
+
+def _fetch(name: str, revision: str | None, parts: Sequence[Part]) -> tuple[Path, str]:
+    """A model's folder in the Hub's cache, fetched if need be; its commit is its name.
+
+    Where one has no weights in full precision, the fp16 variant of all is fetched too.
+    """
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"model {name}: no such folder; give a diffusers folder or a Hub id such as "
+            f"{first_backbone().example}"
+        )
+    backbone = _recognise(name, _download(name, revision, _SETTINGS))
+    folders = [component.folder for part in parts for component in backbone.components(part)]
+    patterns = (*_SETTINGS, *(f"{folder}/*" for folder in folders))
+    folder = _download(name, revision, patterns, ignored=("*.fp16.*",))
+    weighty = [one.folder for part in parts for one in backbone.components(part) if one.has_weights]
+    if not all(any((folder / each).glob("*.safetensors")) for each in weighty):
+        suffixes = ("safetensors", "safetensors.index.json")
+        half = [f"{each}/*.fp16.{suffix}" for each in weighty for suffix in suffixes]
+        _download(name, revision, half)
+    return folder, folder.name
+
+
 def _download(
-    name: str, revision: str | None, patterns: Sequence[str], weights_in: str
-) -> tuple[Path, str]:
-    """Files from the Hub's cache or the Hub; the commit is their folder's name."""
+    name: str, revision: str | None, patterns: Sequence[str], ignored: Sequence[str] = ()
+) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        folder = Path(
+        return Path(
             snapshot_download(
                 name,
                 revision=revision,
                 allow_patterns=list(patterns),
-                ignore_patterns=[*_OTHER_FORMATS, "*.fp16.*"],
+                ignore_patterns=[*_OTHER_FORMATS, *ignored],
             )
         )
-        if not any(path.suffix == ".safetensors" for path in folder.glob(f"{weights_in}/*")):
-            half = [
-                f"{pattern}.fp16.{suffix}"
-                for pattern in patterns
-                if pattern.endswith("/*")
-                for suffix in ("safetensors", "safetensors.index.json")
-            ]
-            snapshot_download(name, revision=revision, allow_patterns=half)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise ModelError(
             f"model {name}: neither a folder here nor found on the Hub: {error}"
         ) from error
-    return folder, folder.name
 
 
-def _read_vae(name: str, path: Path) -> dict[str, Any]:
-    """The settings of an AutoencoderKL whose latents are scaled as a whole."""
-    vae = _read_json(path)
-    for setting in ("block_out_channels", "latent_channels"):
-        if setting not in vae:
-            raise ModelError(
-                f"model {name}: {path} has no {setting!r}; expected the settings of an "
-                "AutoencoderKL"
-            )
-    for setting in ("latents_mean", "latents_std"):
-        if vae.get(setting):
-            raise ModelError(
-                f"model {name}: {path} has {setting!r}, so each channel is scaled by itself; "
-                "expected a VAE with one scaling_factor, as SDXL has"
-            )
-    return vae
-
-
-def _zero_empty_prompt(folder: Path) -> bool:
-    index = folder / "model_index.json"
-    return (
-        bool(_read_json(index).get("force_zeros_for_empty_prompt", True))
-        if index.is_file()
-        else True
-    )
-
-
-def _native_area(folder: Path, vae: dict[str, Any], factor: int) -> int:
-    unet = folder / "unet" / "config.json"
-    side = _read_json(unet).get("sample_size") if unet.is_file() else None
-    pixels = side * factor if side else vae.get("sample_size", 1024)
-    return int(pixels) ** 2
-
-
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(name: str, path: Path) -> dict[str, Any]:
+    """A JSON object; an empty one where there is no such file."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as JSON: {error}") from error
+        raise ModelError(f"model {name}: {path} cannot be read as JSON: {error}") from error
     if not isinstance(data, dict):
-        raise ModelError(f"{path}: expected a JSON object")
+        raise ModelError(f"model {name}: {path}: expected a JSON object")
     return data

@@ -21,7 +21,7 @@ def load_network(
     """A network with every one of its weights, on the CPU and in evaluation mode.
 
     Args:
-        cls: a class of diffusers or transformers.
+        cls: a class of diffusers or transformers, or one made from theirs.
         name: the model's, for messages.
         folder: the component's, such as ``sdxl/unet``.
         dtype: what the weights become.
@@ -30,7 +30,7 @@ def load_network(
     Raises:
         ModelError: naming the component, when it cannot be loaded or lacks weights.
     """
-    library = cls.__module__.partition(".")[0]
+    library = _library_of(cls)
     # Its bar for loading a file would break into ours.
     import_module(f"{library}.utils.logging").disable_progress_bar()
     network, found = load_component(
@@ -50,6 +50,12 @@ def load_network(
             f"{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}; download it again"
         )
     return network.eval()
+
+
+def _library_of(cls: Any) -> str:
+    """The library whose `from_pretrained` a class has."""
+    modules: list[str] = [base.__module__.partition(".")[0] for base in cls.__mro__]
+    return next(name for name in modules if name in _DTYPE)
 
 
 def load_component(cls: Any, name: str, folder: Path, **options: Any) -> Any:

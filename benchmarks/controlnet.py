@@ -43,15 +43,17 @@ from learning import (
 )
 from torch import Tensor
 
-from onepic.backbones.decoder import decode_box, load_vae
+from onepic.backbones.model import Model, load_vae
+from onepic.backbones.texts import in_dtype
 from onepic.canvas.layout import Box
+from onepic.dataset.decoder import decode_box
 from onepic.sampler.cached import fill_batch, load_scheduler
-from onepic.trainer import CanvasLoader, Settings, open_canvases, train
-from onepic.trainer.base import Base, open_base
+from onepic.trainer import CanvasLoader, open_canvases, train
+from onepic.trainer.base import open_base
 from onepic.trainer.canvases import Canvases
 from onepic.trainer.loader import Batch
 from onepic.trainer.run import Run
-from onepic.trainer.step import Objective, noise_at, predict, seed_of_batch, spread_timesteps
+from onepic.trainer.step import Objective, noise_at, seed_of_batch
 
 CANNY = TASKS[1]
 CANNY_1X2 = replace(CANNY, name="canny-1x2", overrides=("layout=[[edges, picture]]",))
@@ -81,7 +83,7 @@ class Scenes:
     """Held-out canvases, to measure any network on their target panels."""
 
     canvases: Canvases
-    base: Base
+    base: Model
 
     @classmethod
     def of(cls, folder: Path) -> Scenes:
@@ -104,7 +106,7 @@ class Scenes:
     @torch.no_grad()
     def measure(self, network: Network, only_target: bool) -> dict[str, float]:
         """The masked error, the agreement of edges, and the colour error on the subject."""
-        objective = Objective.of(Settings(), *self.base.noise_schedule())
+        objective = Objective.of(self.base)
         vae = load_vae(self.base.name, self.base.revision)
         scheduler = load_scheduler(self.base.folder / "scheduler")
         folder = Path(self.canvases.name)
@@ -114,8 +116,10 @@ class Scenes:
         box = Box(0, 0, SIDE, SIDE) if only_target else self.target
         for batch in self.batches(only_target):
             errors.append(errors_of(network, batch, objective, len(self.canvases), self.target))
-            filled = fill_batch(network, batch, scheduler, SAMPLING_STEPS)
-            made = decode_box(vae, filled, box, 8, self.base).numpy()
+            filled = fill_batch(
+                network, batch, scheduler, self.base.backbone.sampling, SAMPLING_STEPS
+            )
+            made = decode_box(vae, filled, box, self.base.latents).numpy()
             for number, picture in zip(batch.samples, made, strict=True):
                 truth = rows[int(number)][target]
                 agreement.append(quality.edge_agreement(picture, truth))
@@ -132,7 +136,7 @@ def errors_of(
 ) -> Tensor:
     """Each sample's masked error; the target sees the same noise in a canvas and alone."""
     numbers = [int(n) for n in batch.samples]
-    t = spread_timesteps(numbers, count, len(objective.abar))
+    t = objective.process.spread(numbers, count)
     eps = torch.zeros_like(batch.latents, dtype=torch.float32)
     window = (..., *target.divided(8).slices) if eps.shape[-1] > CELLS else (...,)
     eps[window] = noise_at(numbers, (4, CELLS, CELLS), NOISE_SEED)
@@ -151,10 +155,11 @@ def as_unet(network: Network, batch: Batch) -> Any:
 def cut_to(batch: Batch, box: Box) -> Batch:
     """Only the target panel of a batch, as if it were the whole picture."""
     window = (..., *box.divided(8).slices)
-    sizes = torch.tensor([SIDE, SIDE, 0, 0, SIDE, SIDE], dtype=batch.time_ids.dtype)
+    sizes = torch.tensor([SIDE, SIDE, 0, 0, SIDE, SIDE], dtype=torch.float32)
     latents = batch.latents[window].contiguous()
     mask = batch.mask[window].contiguous()
-    return replace(batch, latents=latents, mask=mask, time_ids=sizes.expand(len(latents), -1))
+    told = {"time_ids": sizes.expand(len(latents), -1)}
+    return replace(batch, latents=latents, mask=mask, conditions=told)
 
 
 def train_lora(name: str, data: Path, test: Path, plan: Plan) -> Curve:
@@ -170,7 +175,7 @@ def train_lora(name: str, data: Path, test: Path, plan: Plan) -> Curve:
         run.network.eval()
 
         def network(seen: Tensor, t: Tensor, batch: Batch) -> Tensor:
-            return predict(run.network, seen, t, batch)
+            return run.objective.predict(run.network, seen, t, batch)
 
         found = scenes.measure(network, only_target=False)
         run.network.train()
@@ -185,10 +190,10 @@ def train_controlnet(rate: float, data: Path, test: Path, plan: Plan) -> Curve:
     """The curve of a ControlNet, trained as diffusers' example does."""
     torch.manual_seed(0)
     curve, scenes, known = Curve(), Scenes.of(test), Scenes.of(data)
-    unet = scenes.base.load_unet(torch.float32).requires_grad_(False)
+    unet = scenes.base.load(scenes.base.backbone.network, torch.float32).requires_grad_(False)
     controlnet = ControlNetModel.from_unet(unet).train()
     optimizer = torch.optim.AdamW(controlnet.parameters(), lr=rate, weight_decay=0.01)
-    objective = Objective.of(plan.settings, *scenes.base.noise_schedule())
+    objective = Objective.of(scenes.base, plan.settings)
     seconds = 0.0
     held_out, learned = (conditions(place) for place in (test, data))
     loader = CanvasLoader([known.canvases], plan.settings.batch_size, prompt_dropout=0.1)
@@ -220,8 +225,9 @@ def steered(unet: Any, controlnet: Any, edges: Tensor) -> Network:
     """The U-Net with what the ControlNet adds for each sample's edges."""
 
     def network(seen: Tensor, t: Tensor, batch: Batch) -> Tensor:
-        added = {"text_embeds": batch.pooled.float(), "time_ids": batch.time_ids}
-        hidden, condition = batch.hidden.float(), edges[torch.from_numpy(batch.samples)]
+        texts = in_dtype(batch.texts, torch.float32)
+        added = {"text_embeds": texts["pooled"], "time_ids": batch.conditions["time_ids"]}
+        hidden, condition = texts["hidden"], edges[torch.from_numpy(batch.samples)]
         with torch.autocast("cpu", torch.bfloat16):
             down, middle = controlnet(
                 seen, t, hidden, controlnet_cond=condition, added_cond_kwargs=added,

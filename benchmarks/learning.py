@@ -29,7 +29,7 @@ from PIL import Image
 from quality import Pixels
 from torch import Tensor
 
-from onepic.backbones.decoder import load_vae
+from onepic.backbones.model import Model, load_vae
 from onepic.canvas.layout import Box
 from onepic.canvas.panels import PreparedRow, prepare_rows
 from onepic.canvas.row import Columns
@@ -39,12 +39,12 @@ from onepic.compiler.recipe import Recipe
 from onepic.compiler.recipe_file import RECIPE
 from onepic.sampler.cached import decode_canvases, fill_batch, load_scheduler
 from onepic.trainer import CanvasLoader, Settings, open_canvases, train
-from onepic.trainer.base import Base, open_base
+from onepic.trainer.base import open_base
 from onepic.trainer.canvases import Canvases
 from onepic.trainer.export import load_trained
 from onepic.trainer.loader import Batch
 from onepic.trainer.settings import read_settings
-from onepic.trainer.step import Objective, noise_at, predict, spread_timesteps
+from onepic.trainer.step import Objective, noise_at
 from onepic.trainer.validation import in_context_of
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -152,7 +152,7 @@ class Test:
     """Held-out canvases, and a network to measure on them."""
 
     canvases: Canvases
-    base: Base
+    base: Model
     unet: Any
 
     @classmethod
@@ -160,9 +160,9 @@ class Test:
         """A dataset with the base model's U-Net, and an adapter if there is one."""
         canvases = open_canvases(folder)
         base = open_base(canvases.info.model.name, canvases.info.model.revision)
-        unet = base.load_unet(torch.float32)
+        unet = base.load(base.backbone.network, torch.float32)
         if adapter is not None:
-            load_trained(unet, adapter)
+            load_trained(unet, adapter, base.backbone.network.folder)
         return cls(canvases, base, unet.eval())
 
     def batches(self, is_right: bool) -> Iterator[Batch]:
@@ -175,11 +175,11 @@ class Test:
     @torch.no_grad()
     def loss(self, is_right: bool) -> float:
         """The mean masked error, over timesteps that cover the schedule evenly."""
-        objective = Objective.of(Settings(), *self.base.noise_schedule())
+        objective = Objective.of(self.base)
         errors = []
         for batch in self.batches(is_right):
             numbers = [int(n) for n in batch.samples]
-            t = spread_timesteps(numbers, len(self.canvases), len(objective.abar))
+            t = objective.process.spread(numbers, len(self.canvases))
             eps = noise_at(numbers, batch.latents.shape[1:], NOISE_SEED)
             errors.append(objective.errors(self.unet, batch, eps, t))
         return float(torch.cat(errors).mean())
@@ -190,12 +190,15 @@ class Test:
         scheduler = load_scheduler(self.base.folder / "scheduler")
 
         def network(seen: Tensor, t: Tensor, batch: Batch) -> Tensor:
-            return predict(self.unet, seen, t, batch)
+            return Objective.of(self.base).predict(self.unet, seen, t, batch)
 
         filled: list[Pixels] = []
         for batch in self.batches(is_right):
-            latents = fill_batch(network, batch, scheduler, SAMPLING_STEPS)
-            filled.extend(decode_canvases(vae, latents, self.canvases.info.layout, self.base))
+            latents = fill_batch(
+                network, batch, scheduler, self.base.backbone.sampling, SAMPLING_STEPS
+            )
+            layout = self.canvases.info.layout
+            filled.extend(decode_canvases(vae, latents, layout, self.base.latents))
         return filled
 
 

@@ -102,9 +102,9 @@ def write_onepic(folder: Path, samples: int) -> None:
     """A compiled dataset, without encoding anything."""
     from safetensors.numpy import save_file
 
-    from onepic.backbones.embeddings import Embeddings
+    from onepic.backbones.texts import Embeddings
     from onepic.common.lock import locked
-    from onepic.dataset.names import DATASET, NULL_PROMPT
+    from onepic.dataset.names import DATASET, NULL_PROMPT, STATE
     from onepic.dataset.writer import Sample, ShardWriter
 
     def embeddings(rows: int) -> dict[str, NDArray[np.float16]]:
@@ -114,7 +114,7 @@ def write_onepic(folder: Path, samples: int) -> None:
         }
 
     headers = []
-    with locked(folder) as token:
+    with locked(folder, STATE) as token:
         for shard, numbers in enumerate(np.array_split(range(samples), -(-samples // SHARD))):
             with ShardWriter(folder, shard, token) as writer:
                 for number in numbers.tolist():

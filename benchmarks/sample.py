@@ -34,8 +34,8 @@ from torch import Tensor
 from train_step import SDXL, synchronize
 
 from onepic import miniature
-from onepic.backbones.decoder import decode_box
 from onepic.canvas.layout import Box
+from onepic.dataset.decoder import decode_box
 from onepic.sampler import OnePicPipeline, Task, open_task
 from onepic.sampler.canvas import Canvas, make_canvas
 from onepic.sampler.decode import upcast
@@ -55,11 +55,11 @@ FIRST_STEP = """
 import json, sys, time
 began, run, image = float(sys.argv[1]), *sys.argv[2:]
 laps = [("Python", time.time())]
-from onepic.sampler import cli
+from onepic.sampler import asked, cli, pictures
 laps.append(("command", time.time()))
-request = cli._request(None, images={"grey": image}, values={}, run=run, seed=None)
-task = cli.open_task(request.run)
-canvas = cli._canvas(task, request)
+request = asked.request_of(None, images={"grey": image}, values={}, run=run, seed=None)
+task = pictures.task_of(request)
+canvas = pictures.canvas_of(task, request)
 laps.append(("canvas", time.time()))
 from onepic.sampler.sample import fill, open_pipeline
 laps.append(("libraries", time.time()))
@@ -181,7 +181,7 @@ def compare_decoding(pipe: OnePicPipeline, canvas: Canvas, turns: int) -> tuple[
     @torch.no_grad()
     def decode_all() -> None:
         with upcast(pipe.vae):
-            decode_box(pipe.vae, latents, Box(0, 0, width, height), pipe.vae_scale_factor, pipe)
+            decode_box(pipe.vae, latents, Box(0, 0, width, height), pipe.scale)
 
     decode_all()
     pairs = [

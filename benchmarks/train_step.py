@@ -19,7 +19,7 @@ import itertools
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,14 @@ from diffusers import UNet2DConditionModel
 from loader import write_onepic
 from torch.utils.flop_counter import FlopCounterMode
 
+from onepic.backbones.backbone import Component
+from onepic.backbones.model import Model
 from onepic.common.report import Silent
 from onepic.common.yaml_file import Override
 from onepic.compiler import Scheduling, compile_dataset, read_recipe
-from onepic.trainer.base import Base, open_base
+from onepic.trainer.base import open_base
 from onepic.trainer.canvases import open_canvases
+from onepic.trainer.division import divide
 from onepic.trainer.loader import Batch
 from onepic.trainer.loop import Loop, peak_memory
 from onepic.trainer.metrics import Metrics
@@ -59,11 +62,11 @@ PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "4090": 165e12}
 WARM_UP = 3
 
 
-class RandomSDXL(Base):
+class RandomSDXL(Model):
     """SDXL's U-Net with random weights, made on the GPU."""
 
-    def load_unet(self, dtype: torch.dtype) -> UNet2DConditionModel:
-        """As `Base.load_unet`."""
+    def load(self, component: Component, dtype: torch.dtype) -> UNet2DConditionModel:  # noqa: ARG002
+        """As `Model.load`, of the network."""
         with torch.device("cuda"):
             return UNet2DConditionModel(**SDXL).to(dtype)
 
@@ -96,14 +99,15 @@ def open_large(folder: Path) -> Inputs:
     """Random latents and prompts in SDXL's shapes."""
     write_onepic(folder, 256)
     small = open_base("miniature", None)
-    return inputs_of(folder, RandomSDXL("SDXL", None, small.folder, SDXL, small.vae))
+    known = {field.name: getattr(small, field.name) for field in fields(small)}
+    return inputs_of(folder, RandomSDXL(**known | {"name": "SDXL", "network": SDXL}))
 
 
-def inputs_of(folder: Path, base: Base) -> Inputs:
+def inputs_of(folder: Path, base: Model) -> Inputs:
     """A dataset of which all samples are trained on."""
     dataset = open_canvases(folder)
-    every = torch.arange(len(dataset)).numpy()
-    return Inputs((dataset,), base, (every,), (every[:0],))
+    none = torch.arange(0).numpy()
+    return Inputs((dataset,), base, divide((dataset,), 0), (none,))
 
 
 def make_loop(inputs: Inputs, settings: Settings, folder: Path) -> Loop:
@@ -211,7 +215,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         inputs = (open_large if is_large else open_small)(Path(folder))
         shape = inputs.datasets[0].samples.shapes[0]
-        flops = count_flops(inputs.base.unet, shape)
+        flops = count_flops(inputs.base.network, shape)
         model = "SDXL's U-Net, random weights" if is_large else "the bundled U-Net, not SDXL"
         print(f"{model}, latents {shape}, {flops / 1e12:.3g} TFLOP forward, on {device}")
         for settings in rows(inputs, is_large):

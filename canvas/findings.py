@@ -1,4 +1,4 @@
-"""What a compile sees that is plausible and may yet be wrong: counted, with examples, and shown.
+"""Findings: what compiles and may yet be wrong, counted, with examples, and shown.
 
 A row with a finding is compiled all the same. Findings of single rows travel in `Row.findings` and
 `PreparedRow.findings`, are counted in each shard's header, and are added up in dataset.json. Those
@@ -163,19 +163,19 @@ def kind_of(name: str) -> Kind:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was seen: a name in `KINDS`, and of what, such as ``edit_mask: two values, 0 and 1``."""
+    """A name in `KINDS`, and what it was seen of, such as ``edit_mask: two values, 0 and 1``."""
 
     kind: str
     about: str
 
     def of(self, what: str) -> Finding:
-        """The same finding, which was made of a part, such as ``column 'depth'``."""
+        """Name the part that a finding is of, such as ``column 'depth'``."""
         return Finding(self.kind, f"{what}: {self.about}")
 
 
 @dataclass(frozen=True)
 class Count:
-    """In how many rows (or files, or lines) something was found, and the first of them by name."""
+    """The number of rows (or files, or lines) that show a finding, and the first by name."""
 
     number: int
     examples: tuple[str, ...]
@@ -206,7 +206,7 @@ def add_up(parts: Iterable[Counts]) -> dict[Finding, Count]:
 
 
 def found_in_shards(shards: Iterable[tuple[str, Counts | None]]) -> dict[Finding, Count]:
-    """What all shards say, each with its name; those that are too old to say anything are named."""
+    """Sum up the findings of all shards by name; those that are too old to have any are named."""
     found = list(shards)
     counts = add_up(counts for _, counts in found if counts is not None)
     old = tuple(name for name, counts in found if counts is None)
@@ -247,7 +247,7 @@ def attach(rows: pa.Table, counts: Counts) -> pa.Table:
 
 
 def attached(rows: pa.Table) -> dict[Finding, Count]:
-    """What a scanned table brings."""
+    """Read the findings that a scanned table brings."""
     return from_data(json.loads((rows.schema.metadata or {}).get(_METADATA, b"[]")))
 
 

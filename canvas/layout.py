@@ -27,7 +27,7 @@ class Box:
         )
 
     def divided(self, factor: int) -> Box:
-        """The same box in cells of `factor` pixels; exact, as panel sides are multiples of it."""
+        """Count the box in cells of `factor` pixels; exact, as panel sides are multiples of it."""
         return Box(
             self.left // factor, self.top // factor, self.width // factor, self.height // factor
         )
@@ -92,7 +92,7 @@ def assemble_pixels(layout: Layout, panels: Mapping[str, NDArray[np.uint8]]) -> 
 def assemble_latents(
     layout: Layout, panels: Mapping[str, NDArray[np.float16]]
 ) -> NDArray[np.float16]:
-    """The canvas as the U-Net sees it: [C, H/factor, W/factor] from the panels' own latents."""
+    """The canvas as the network sees it: [C, H/factor, W/factor] from the panels' own latents."""
     width, height = layout.latent_size
     channels = next(iter(panels.values())).shape[0]
     canvas = np.empty((channels, height, width), np.float16)

@@ -1,4 +1,4 @@
-"""What a row's panels and latents show that can be compiled and may yet be wrong."""
+"""Looks at a row's panels and latents, for what can be compiled and may yet be wrong."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Moments = tuple[tuple[float, ...], tuple[float, ...]]
 def look_at_panels(
     panels: Mapping[str, NDArray[np.uint8]], targets: Collection[str]
 ) -> Iterator[Finding]:
-    """What is odd about the panels of a row, uint8 [height, width, 3] by name.
+    """Find what is odd about the panels of a row, uint8 [height, width, 3] by name.
 
     The `targets` need not be among them: when sampling they are not there yet.
     """
@@ -68,7 +68,7 @@ def look_at_latents(latents: Mapping[str, NDArray[np.float16]]) -> Iterator[Find
 
 
 def size_of(latents: NDArray[np.float16]) -> float:
-    """The root mean square of latents, near 1 for what a U-Net was trained on."""
+    """The root mean square of latents, near 1 for what a network was trained on."""
     return float(np.sqrt(np.square(latents, dtype=np.float32).mean()))
 
 

@@ -1,4 +1,4 @@
-"""What a recipe says of a panel: the column that it shows, how that is read, and what is done."""
+"""Options of a panel: the column that it shows, how that is read, and what is done."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Panel(Strict):
     )
     kind: Literal["auto", "picture", "labels"] = Field(
         default="auto",
-        description="How it is scaled: a `picture` smoothly, `labels` without mixing colours; "
+        description="Kind of image: `picture` is scaled smoothly, `labels` without mixing colours; "
         "`auto` takes a file with a palette for labels.",
     )
     range_: ValueRange = Field(

@@ -58,7 +58,7 @@ class PreparedRow:
         return {name: erase_hidden(self.panels[name], self.narrowed) for name in self.targets}
 
     def without_pixels(self) -> PreparedRow:
-        """The same row once its panels are on their way, so that it can wait in little memory."""
+        """Drop the pixels once panels are on their way, so that the row waits in little memory."""
         return replace(self, panels={})
 
 
@@ -119,7 +119,7 @@ def seed_of(*parts: object) -> int:
 
 
 def digest_of(pixels: NDArray[np.uint8]) -> bytes:
-    """What tells a panel, [height, width, 3], from all that are not equal to it."""
+    """A digest that tells a panel, [height, width, 3], from all that are not equal to it."""
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
 
 
@@ -232,7 +232,7 @@ def _cut(recipe: CanvasRecipe, layout: Layout, name: str, panel: Panel, draft: _
 
 
 def _rng(recipe: CanvasRecipe, row: Row, mask: str) -> np.random.Generator:
-    """What a mask is drawn with: alike for all panels of a row."""
+    """The random numbers that a mask is drawn with: alike for all panels of a row."""
     return np.random.default_rng(seed_of(recipe.seed, row.key, "mask", mask))
 
 

@@ -1,4 +1,4 @@
-"""What a task is: its panels, how they are made, and how they lie on the canvas.
+"""The recipe of a task: its panels, how they are made, and how they lie on the canvas.
 
 It is the half of a recipe that the compiler and the sampler share: the compiler adds where rows
 come from, which are wanted, and for which model they are encoded.
@@ -148,21 +148,23 @@ class CanvasRecipe(Strict):
         default="", description="Text with columns in braces: {caption} or {caption|default}."
     )
     fit: Literal["cover", "contain", "stretch"] = Field(
-        default="cover", description="How an image of another shape fills its panel."
+        default="cover", description="Way in which an image of another shape fills its panel."
     )
     background: Colour = Field(
-        default=(255, 255, 255), description="Behind transparency and around contained images."
+        default=(255, 255, 255),
+        description="Colour behind transparency and around contained images.",
     )
     align: tuple[str, ...] = Field(
         default=(), description="Columns whose images show the same scene and get the same crop."
     )
     latent: Literal["mean", "sample"] = Field(
-        default="mean", description="The mean of the VAE's distribution, or a seeded sample of it."
+        default="mean",
+        description="Latents of a panel: the mean of the VAE's distribution, or a seeded sample.",
     )
     operations: tuple[str, ...] = Field(
         default=(), description="Python files, relative to the recipe, that register operations."
     )
-    seed: int = Field(default=0, ge=0, description="Everything random follows from it.")
+    seed: int = Field(default=0, ge=0, description="Seed of everything random.")
 
     @model_validator(mode="after")
     def _check_layout(self) -> Self:
@@ -298,11 +300,11 @@ class CanvasRecipe(Strict):
         """Raise a `DroppedRowError` where filters do not want a row; a canvas wants all."""
 
     def check_size(self, column: str, size: Size) -> None:
-        """The same for the size (width, height), upright, in px of a column's image."""
+        """Check the size (width, height), upright, in px of a column's image, in the same way."""
 
 
 def canvas_recipe(data: Mapping[str, Any], folder: Path) -> CanvasRecipe:
-    """What a recipe's data say of canvases, after importing the operation files that they name.
+    """Read the half of a recipe's data that is of canvases, after importing its operation files.
 
     Args:
         data: a whole recipe, as dataset.json and a task card hold it, or its half.

@@ -33,7 +33,7 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All columns, each once, images first."""
+        """The names of all columns, each once, images first."""
         return tuple(dict.fromkeys((*self.images, *self.texts)))
 
     @property
@@ -49,7 +49,7 @@ class Columns:
                 raise SourceError(f"{where}: no column {name!r}; {suggest(name, present)}")
 
     def check_kinds(self, images: Collection[str], texts: Collection[str], where: str) -> None:
-        """The same for a source whose columns are known to be images or texts."""
+        """Check columns as `check` does, where they are known to be images or texts."""
         Columns(self.images).check(images, f"{where}, images")
         Columns((), self.texts, self.optional_texts).check(texts, f"{where}, texts")
 

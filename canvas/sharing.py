@@ -1,4 +1,4 @@
-"""What a sample may share with others: the group that it belongs to, and the pictures it shows.
+"""Shared things of samples: the group that one belongs to, and the pictures it shows.
 
 What is held out from training must not be trained on in another sample, so the index beside each
 shard says both of every sample. Pictures are known by numbers of 64 bits.
@@ -25,7 +25,7 @@ _COARSE = 16
 
 @dataclass(frozen=True)
 class Origin:
-    """What a panel was made of.
+    """The content that a panel was made of.
 
     `pixels` is the number of its picture at the panel's size, before operations on pixels. `value`
     is the column's path or URL, or the digest of its bytes, which crops of one file share; it is
@@ -67,7 +67,7 @@ class Shared:
         targets: Collection[str],
         folder: Path,
     ) -> Shared:
-        """What a row shares whose panels have these origins, of which `targets` are learned.
+        """Tell what a row shares whose panels have these origins, of which `targets` are learned.
 
         Paths below `folder`, the recipe's, count from there: where it lies shapes no dataset.
         """
@@ -91,7 +91,7 @@ def _number_of_pixels(pixels: NDArray[np.uint8]) -> int:
 
 
 def _number(kind: bytes, content: bytes | memoryview) -> int:
-    """What tells a content of a kind from all others, as Parquet's int64 takes it."""
+    """A number that tells a content of a kind from all others, as Parquet's int64 takes it."""
     # Processors have instructions for SHA-256: BLAKE2b takes more than twice as long.
     digest = hashlib.sha256(kind)
     digest.update(content)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-#: Panels sized by `auto` have sides that are multiples of this, so that their latents suit every
-#: U-Net of SDXL's kind and their canvases fall into SDXL's training buckets.
+#: Panels sized by `auto` have sides that are multiples of this, so that their latents suit networks
+#: that halve them several times, and their canvases fall into the buckets of common training sets.
 STEP = 64
 
 
 def auto_panel_size(rows: int, columns: int, native_area: int) -> tuple[int, int]:
     """Width and height in px of a square panel whose canvas comes closest to the native area.
 
-    With SDXL's 1024 x 1024 px: 512 for 2 x 2, 704 for 1 x 2, 576 for 1 x 3.
+    With 1024 x 1024 px: 512 for 2 x 2, 704 for 1 x 2, 576 for 1 x 3.
     """
     side = math.sqrt(native_area / (rows * columns))
     rounded = max(STEP, round(side / STEP) * STEP)

@@ -1,4 +1,4 @@
-"""What can go wrong, as a user can tell it apart.
+"""Errors, as a user can tell them apart.
 
 Every error carries the whole message: what was found, what was expected, where, and what to do.
 Commands print it without a traceback and leave with its ``exit_code``.

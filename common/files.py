@@ -1,11 +1,13 @@
-"""Files that appear whole or not at all, and how data are written and told apart."""
+"""Files and folders that appear whole or not at all, and how data are written and told apart."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,39 @@ def write_whole(final: Path, data: bytes) -> None:
         settle(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(final: Path) -> Iterator[Path]:
+    """A new folder to write into; when the block ends it is `final`, and all of it on the disk.
+
+    A folder that was there before is replaced. Where the block fails, that one stays.
+    """
+    new, old = (final.with_name(f".{final.name}.{end}") for end in (os.getpid(), "old"))
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        new.mkdir(parents=True)
+        yield new
+        _sync_tree(new)
+        shutil.rmtree(old, ignore_errors=True)
+        if final.exists():
+            final.replace(old)
+        new.replace(final)
+        sync_folder(final.parent)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync_tree(folder: Path) -> None:
+    """Wait until everything below a folder has reached the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        else:
+            sync_folder(path)
+    sync_folder(folder)
 
 
 def to_json(data: Any) -> bytes:

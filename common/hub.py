@@ -81,7 +81,7 @@ def insist(
     waits: Sequence[float],
     note: Callable[[Exception, float], None] | None = None,
 ) -> T:
-    """What `call` returns, which is called again after `waits` seconds where that may help.
+    """Ask the Hub until it answers: again after each of `waits` seconds where that may help.
 
     Args:
         name: the repository, for messages.
@@ -191,7 +191,7 @@ def _check_token() -> None:
 
 
 def _shorten(error: Exception) -> str:
-    """What the error and its cause say, in a line, without secrets."""
+    """Shorten an error and its cause to a line without secrets."""
     texts = [str(error)]
     if isinstance(error.__cause__, Exception) and status_of(error) is None:
         texts.append(str(error.__cause__))

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..dataset.names import STATE
 from .errors import OutputError, RunError
 
 _RUN = "run"
 
 
 @contextmanager
-def locked(output: Path, state: str = STATE) -> Iterator[str]:
+def locked(output: Path, state: str) -> Iterator[str]:
     """Hold the output folder for this run; yields the run's token.
 
     The lock lies in the sub-folder `state`. It is the kernel's, so it goes with the process,
@@ -53,12 +52,14 @@ def _take(handle: int, output: Path) -> None:
     os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 
 
-def check_token(output: Path, token: str) -> None:
-    """Refuse to finish a shard for a run that is over: a worker can outlive a killed run.
+def check_token(output: Path, state: str, token: str) -> None:
+    """Refuse to go on for a run that is over: a worker can outlive a killed run.
+
+    `token` is what `locked` gave to the run, with the same `state`.
 
     Raises:
         RunError: when another run has begun since.
     """
-    current = (output / STATE / _RUN).read_text()
+    current = (output / state / _RUN).read_text()
     if current != token:
         raise RunError(f"{output}: another run has taken over; this worker stops")

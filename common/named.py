@@ -1,4 +1,4 @@
-"""What recipes write as a name, or as a name with its options: operations, and masks to draw."""
+"""Named things in recipes, with or without options: operations, and masks to draw."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Notation(Generic[N]):
         return self.kinds[name].model_validate(options)
 
     def read(self, value: object) -> N | object:
-        """The same for a field of a recipe, with problems of options in one line.
+        """Parse a field of a recipe, with problems of options in one line.
 
         Raises:
             ValueError: naming each problem, such as ``canny.lo: unknown key; ...``.
@@ -95,7 +95,7 @@ def dump_named(item: Named) -> dict[str, dict[str, Any]]:
 
 
 def _problem(name: str, error: Any) -> str:
-    """What is wrong with an option: ``canny.lo: unknown key; ...``."""
+    """Describe what is wrong with an option: ``canny.lo: unknown key; ...``."""
     unknown = error.get("ctx", {}).get("key")
     path = ".".join(map(str, (name, *error["loc"], *([unknown] if unknown else []))))
     required = error["type"] == "missing"

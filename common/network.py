@@ -53,7 +53,7 @@ def open_place(url: str) -> tuple[Any, str]:
 
 
 def _connection(protocol: str) -> dict[str, Any]:
-    """By default aiohttp gives up after five minutes, however well a large file comes along."""
+    """Options by which a large file may take its time: aiohttp's own limit is five minutes."""
     if protocol not in ("http", "https"):
         return {}
     import aiohttp
@@ -65,7 +65,7 @@ def _connection(protocol: str) -> dict[str, Any]:
 
 
 def protocol_of(url: str) -> str:
-    """What stands before ``://``, behind the last ``::``."""
+    """The protocol before ``://``, behind the last ``::``."""
     return url.partition("://")[0].rpartition("::")[2]
 
 
@@ -90,7 +90,7 @@ def _status_of(error: Exception) -> int | None:
 
 
 def reason_of(error: Exception) -> str:
-    """What an error says, in a line, without secrets."""
+    """Put what an error says into a line without secrets."""
     text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
     return " ".join(without_secrets(text).split())
 

@@ -15,7 +15,7 @@ def patiently(
     may_pass: Callable[[Exception], bool],
     note: Callable[[Exception, float], None] | None = None,
 ) -> T:
-    """What `call` returns, which is called once more after each of `waits`, in seconds.
+    """Call a function until it succeeds: once more after each of `waits`, in seconds.
 
     Args:
         call: what may fail; each call has to be whole.

@@ -1,4 +1,4 @@
-"""What a run tells while it works: a bar on a terminal, plain lines in a log."""
+"""Reports of a run while it works: a bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Report(Protocol):
         ...
 
     def begin(self, total: int, done: int = 0, verb: str = "compiling", unit: str = "rows") -> None:
-        """So much is to be done, of which an earlier run did `done`; rates leave that out."""
+        """Begin a job of `total` parts; rates leave out the `done` that an earlier run did."""
         ...
 
     def advance(self, count: int, text: str = "") -> None:
-        """So much more is done; `text` holds other figures, which stand until the next ones."""
+        """Count parts as done; `text` holds other figures, which stand until the next ones."""
         ...
 
     def end(self) -> None:
@@ -76,7 +76,7 @@ class Lines:
             self.note(self._pace.describe())
 
     def end(self) -> None:
-        """Nothing is open."""
+        """Do nothing: lines leave nothing open."""
 
 
 class Bar:
@@ -125,7 +125,7 @@ class _Pace:
         self._before, self._began = done, time.monotonic()
 
     def advance(self, count: int, text: str) -> None:
-        """So many more are done; other figures stand until the next ones."""
+        """Count parts as done; other figures stand until the next ones."""
         self._done += count
         self._text = text or self._text
 

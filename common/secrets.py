@@ -62,7 +62,7 @@ def unsigned_place(place: str) -> str:
 
 
 def marked_place(place: str) -> str:
-    """As `public_place`, and with a mark behind ``#`` where a query says which file it is.
+    """Make a `public_place` with a mark behind ``#`` where a query says which file it is.
 
     So files of one path stay apart, and a file whose address is signed anew stays the same.
     """
@@ -95,7 +95,7 @@ def public_text(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """As `public_text`, and without the Hub's tokens."""
+    """Make a `public_text` without the Hub's tokens."""
     text = _TOKENS.sub(_HIDDEN, public_text(text))
     token = _token_of_the_hub()
     return text.replace(token, _HIDDEN) if token else text

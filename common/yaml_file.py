@@ -20,7 +20,7 @@ _OTHER_KIND = ("string_type", "literal_error", "value_error")
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file is to hold, in the words of the messages about it.
+    """A kind of file, in the words of the messages about it.
 
     `content` is such as "a recipe", `keys` such as "task, source and panels", `example` an override
     such as "seed=7"; `error` is what is raised.
@@ -72,7 +72,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Document:
-    """What a file and its overrides say before validation, and where each key stands.
+    """A file and its overrides before validation, and where each key stands.
 
     `hints` say for values that are no texts how to write them as texts.
     """
@@ -147,7 +147,7 @@ def _parse(file: Path, kind: Kind) -> Document:
 
 
 def _explain_syntax(file: Path, text: str, error: yaml.YAMLError) -> str:
-    """What YAML says, and a hint where the line of the error or the one before it lacks quotes."""
+    """Quote YAML's error, and hint where its line or the one before it lacks quotes."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     message = f"{file}: not valid YAML: {error}"
     lines = text.splitlines()

@@ -1,4 +1,4 @@
-"""What YAML reads otherwise than it looks: ``010``, ``yes`` or ``{caption}`` without quotes.
+"""Traps of YAML, which it reads otherwise than it looks: ``010``, ``yes`` or ``{caption}``.
 
 Some of it is never meant: `traps` finds that, to be refused. Other things are right in one place
 and wrong in another: `hints` has what to say where they turn out to be wrong.
@@ -30,7 +30,7 @@ _UNQUOTED = re.compile(r"[@`%*&!].*|\{[^{}:]*\}.+|[^\s'\"\[{].*:\s.*")
 
 
 def traps(node: yaml.Node | None, text: str) -> Iterator[Placed]:
-    """What in a document is never meant as YAML reads it; `text` is the document's."""
+    """Find what is never meant as YAML reads it; `text` is the document's."""
     for path, found, key in _walk(node, ()):
         if key is not None and _meaning(key) and not _PLAIN_NUMBER.fullmatch(key.value):
             yield path, key, f"as a key, {_misread(key)}"
@@ -46,7 +46,7 @@ def traps(node: yaml.Node | None, text: str) -> Iterator[Placed]:
 
 
 def hints(node: yaml.Node | None, text: str) -> Iterator[tuple[KeyPath, str]]:
-    """For each value that is no text, but might have been meant as one, how to write that."""
+    """Find values that are no text, but may have been meant as one, and say how to write that."""
     for path, found, _ in _walk(node, ()):
         if isinstance(found, yaml.ScalarNode) and found.value and _meaning(found):
             yield path, _misread(found)
@@ -74,7 +74,7 @@ def hint_at_line(line: str) -> str | None:
 
 
 def option_traps(key: str, value: str) -> tuple[str | None, dict[KeyPath, str]]:
-    """Of the value of an option ``--set KEY=VALUE`` what is never meant, and `hints` about it."""
+    """Find what is never meant in an option ``--set KEY=VALUE``, and `hints` about its value."""
     node = yaml.compose(value, Loader=yaml.SafeLoader)
     if node is None:
         problem = f"{value.strip()!r} is a comment in YAML; {_for_a_shell(key, value)}"
@@ -111,7 +111,7 @@ def _walk(
 
 
 def _meaning(node: yaml.ScalarNode) -> str | None:
-    """What a plain scalar is, unless it is a text or the mark of a merge."""
+    """Say what a plain scalar is, unless it is a text or the mark of a merge."""
     if node.style is not None:
         return None
     kind = node.tag.removeprefix(_TAG)

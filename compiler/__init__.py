@@ -2,25 +2,19 @@
 
 In the order in which data meet the modules:
 
-- `recipe_file`, `recipe`, `panel_options`, `prompt`: a YAML file becomes a checked recipe.
-- `sources`: rows are listed, and read when a shard needs them.
-- `model`, `sizes`, `layout`: what the model can encode, and where panels lie.
-- `filters`, `picture_hash`, `hashes`, `alike`, `duplicates`, `marks`: which rows are wanted.
+- `recipe_file`, `recipe`: a YAML file becomes a checked recipe, a task of `canvas` with a source.
+- `sources`, `scenes`: rows are listed, and read or drawn when a shard needs them.
+- `selection`: which of the rows are wanted.
 - `fingerprint`, `plan`: what shapes the bytes, and which shards are missing or stale.
-- `images`, `jpeg`, `containers`, `whole`, `value_range`, `rgb`: files become pictures, unless they
-  are damaged.
-- `fitting`, `pairs`, `operations`, `panels`: rows become panels; `sharing`: what rows share.
-- `alignment`, `looks`, `repeats`, `findings`, `remarks`: what is seen that may be wrong, counted,
-  and how it is told.
-- `weights`, `encoder`, `embeddings`: panels become latents, prompts become embeddings.
-- `shard`, `tar`, `writer`, `index`, `null_prompt`: a shard, whole or not at all.
-- `engine`, `ray_engine`: who runs the shard jobs, and where.
-- `compile`, `info`, `preview`, `card`, `finish`, `cli`: the run as a whole.
-- `recipient`, `remote_folder`, `sent`, `delivery`: sending shards to a store while others are made.
-- `seal`: the checksums of all files; `stores`, `dataset`, `verify`: reading what was made, in a
-  folder or at a URL, and checking it.
-- `decoder`, `inspection`: looking at it.
+- `engines`: who runs the shard jobs, and where; panels become latents there, prompts embeddings.
+- `shard`, `preview`: rows become a shard, and small pictures of their canvases.
+- `delivery`: shards are sent to a store while others are made.
+- `compile`, `info`, `finish`, `card`, `outcome`: the run, and what describes the dataset.
+- `cli`: the command ``onepic-compile``.
+- `inspection`: looking at what was made.
 - `publishing`: putting it on the Hub.
+
+`operations` is what users' Python files import to add operations of their own.
 """
 
 from __future__ import annotations
@@ -31,8 +25,9 @@ if TYPE_CHECKING:
     from ..common.errors import OnepicError
     from ..dataset.dataset import Dataset, DatasetSample, open_dataset
     from ..dataset.stores.cache import CacheSettings
-    from .compile import Summary, compile_dataset
+    from .compile import compile_dataset
     from .engines.engine import Scheduling
+    from .outcome import Summary
     from .recipe import Recipe
     from .recipe_file import read_recipe
 
@@ -43,7 +38,7 @@ _HOMES = {
     "OnepicError": ".common.errors",
     "Recipe": "recipe",
     "Scheduling": "engines.engine",
-    "Summary": "compile",
+    "Summary": "outcome",
     "compile_dataset": "compile",
     "open_dataset": ".dataset.dataset",
     "read_recipe": "recipe_file",

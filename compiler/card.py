@@ -43,7 +43,7 @@ def render_card(info: DatasetInfo, stages: Mapping[str, int], place: str | None)
     parts = [
         f"---\n{yaml.safe_dump(_front(info), sort_keys=False)}---",
         f"# {info.task}",
-        f"{info.totals.samples} canvases that teach Stable Diffusion XL the task "
+        f"{info.totals.samples} canvases that teach {info.backbone.title} the task "
         f"{info.task}, with their latents, masks and encoded prompts. They were compiled with "
         "onepic, an implementation of ONE-PIC. The target, outlined in the pictures, is what a "
         "model learns to fill; everything else is what it is given.",
@@ -76,7 +76,7 @@ def _front(info: DatasetInfo) -> dict[str, Any]:
         "license": "unknown",
         "task_categories": ["image-to-image"],
         "size_categories": [next((name for end, name in _SIZES if samples < end), "n>100M")],
-        "tags": ["onepic", "stable-diffusion-xl", "webdataset", info.task],
+        "tags": ["onepic", info.backbone.tag, "webdataset", info.task],
         "configs": [
             {
                 "config_name": "default",
@@ -141,7 +141,7 @@ def _describe_loading(place: str | None) -> Iterator[str]:
         "",
         f'dataset = open_canvases("{address}")',
         "for batch in CanvasLoader([dataset], batch_size=1):",
-        "    print(batch.latents.shape, batch.mask.shape, batch.hidden.shape)",
+        "    print(batch.latents.shape, batch.mask.shape, list(batch.texts))",
         "    break",
     )
     name = place.rpartition("/")[2] if place else "NAME"

@@ -18,9 +18,10 @@ from ..common.yaml_file import Override
 from ..dataset.dataset import open_dataset
 from ..dataset.names import CANVASES, REJECTED
 from ..dataset.remarks import doubts_in, remark_lines, remarks_of
-from .compile import Summary, compile_dataset
+from .compile import compile_dataset
 from .delivery.hub_folder import parse_address
 from .engines.engine import Scheduling
+from .outcome import Summary
 from .publishing import Destination, publish_dataset
 from .publishing.summary import summarise
 from .recipe import Recipe, recipe_schema
@@ -63,9 +64,13 @@ def compile_command(
     recipe: Annotated[Path | None, typer.Argument(help="The recipe, a YAML file.")] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="A folder of images, a table, tars, a Hub id, or photos or scenes."),
+        typer.Option(
+            help="Source of the rows: a folder, a table, tars, a Hub id, photos or scenes."
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="A diffusers SDXL folder or a Hub id.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model: a diffusers folder or a Hub id.")
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -75,18 +80,20 @@ def compile_command(
         ),
     ] = None,
     panel_size: Annotated[
-        str | None, typer.Option(help="WIDTHxHEIGHT of a panel in px, or auto.")
+        str | None, typer.Option(help="Size of a panel in px, WIDTHxHEIGHT, or auto.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Compile only the first rows.", min=1)] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Number of rows to compile, from the first.", min=1)
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Replace a key of the recipe: panels.grey.apply=[grayscale]."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Shards in work at once.", min=1, show_default="CPU cores")
+        int, typer.Option(help="Number of shards in work at once.", min=1, show_default="CPU cores")
     ] = os.cpu_count() or 1,
     ray_address: Annotated[
-        str | None, typer.Option(help="A Ray cluster: auto, or ray://HOST:PORT.")
+        str | None, typer.Option(help="Address of a Ray cluster: auto, or ray://HOST:PORT.")
     ] = None,
     local: Annotated[
         bool, typer.Option("--local", help="Work in this process, without Ray.")
@@ -105,7 +112,9 @@ def compile_command(
     ] = None,
     push_to_hub: Annotated[
         str | None,
-        typer.Option(help="USER/NAME, where the finished dataset is published."),
+        typer.Option(
+            help="Repository on the Hub that the finished dataset is published in, USER/NAME."
+        ),
     ] = None,
     private: Annotated[
         bool,

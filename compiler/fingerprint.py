@@ -15,6 +15,7 @@ from ..canvas.operations import Operation
 from ..canvas.sizes import BATCH_PIXELS
 from ..common.files import sha256, to_json, write_whole
 from ..common.secrets import public_data, public_recipe
+from ..common.tree import Change, changes
 from ..dataset.names import FORMAT_VERSION, STATE
 from .recipe import Recipe
 
@@ -32,6 +33,8 @@ _LATER: Mapping[tuple[str, ...], Any] = {
     ("source", "delimiter"): None,
     ("source", "quoting"): None,
 }
+#: Stands for the value of a part that a dataset does not have.
+_ABSENT = object()
 
 
 class Checksums:
@@ -135,24 +138,20 @@ def _operation_models(
         )
 
 
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Each place in which two sets of parts differ: ``recipe.fit: 'cover' is now 'contain'``."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        found = []
-        for key in dict.fromkeys([*old, *new]):
-            inner = f"{path}.{key}" if path else str(key)
-            if key not in new:
-                found.append(f"{inner}: {_short(old[key])} is gone")
-            elif key not in old:
-                found.append(f"{inner}: {_short(new[key])} is new")
-            else:
-                found += differences(old[key], new[key], inner)
-        return found
-    if old == new:
-        return []
+    return [f"{change.path}: {_what_happened(change)}" for change in changes(old, new, _ABSENT)]
+
+
+def _what_happened(change: Change) -> str:
+    old, new = change.old, change.new
+    if new is _ABSENT:
+        return f"{_short(old)} is gone"
+    if old is _ABSENT:
+        return f"{_short(new)} is new"
     if public_data(old) == new:  # as datasets kept addresses once
-        return [f"{path}: {_short(new)} had its user name or its query, which may be secret"]
-    return [f"{path}: {_short(old)} is now {_short(new)}"]
+        return f"{_short(new)} had its user name or its query, which may be secret"
+    return f"{_short(old)} is now {_short(new)}"
 
 
 def _short(value: Any) -> str:

@@ -20,7 +20,7 @@ from ..common.files import settle, write_whole
 from ..dataset.index import Rejection, ShardHeader, read_columns, read_header, read_index
 from ..dataset.info import DatasetInfo, read_info
 from ..dataset.members import JSON, MASK, WEBP, shape_of
-from ..dataset.names import CANVASES, DATASET, REJECTED, STATE, shard_path
+from ..dataset.names import CANVASES, DATASET, REJECTED, STATE, shard_path, shard_stem
 from ..dataset.repeats import COLUMNS, find_repeats
 from ..dataset.seal import sealed
 from ..dataset.stores.parts import Part
@@ -34,17 +34,16 @@ SHEET = 12
 
 
 def finish_dataset(
-    plan: Plan, info: DatasetInfo, delivery: Delivery | None
+    plan: Plan, info: DatasetInfo, delivery: Delivery
 ) -> tuple[DatasetInfo, tuple[Rejection, ...]]:
     """Write what is missing besides shards, and send it; dataset.json and the rejected rows.
 
     Raises:
         RunError: when a shard vanished, or the store does not hold what was sent.
     """
-    if delivery:
-        delivery.join()
+    delivery.join()
     remove_surplus(plan)
-    shards = ((f"{header.number:05d}", header.findings) for header in _headers(plan))
+    shards = ((shard_stem(header.number), header.findings) for header in _headers(plan))
     found = add_up([plan.findings, found_in_shards(shards), _repeats(plan)])
     info = info.completed(_headers(plan), {**found, **differing_readings(found)})
     rejected: tuple[Rejection, ...] = ()
@@ -54,8 +53,7 @@ def finish_dataset(
     finished = read_info(plan.output) if all(path.is_file() for path in paths) else None
     if finished is None or finished.plain() != sealed(info, plan.output).plain():
         finished = _describe(plan, info, rejected, delivery)
-    if delivery:
-        delivery.finish(finished)
+    delivery.finish(finished)
     return finished, rejected
 
 
@@ -63,14 +61,13 @@ def _describe(
     plan: Plan,
     info: DatasetInfo,
     rejected: tuple[Rejection, ...],
-    delivery: Delivery | None,
+    delivery: Delivery,
 ) -> DatasetInfo:
     """Write all that describes the whole; what dataset.json holds."""
     _write_rejected(plan)
     if previews := list(islice(_previews(plan, delivery), SHEET)):
         write_sheet(plan.output / CANVASES, previews, plan.layout.canvas_size[0])
-    repository = delivery.repository if delivery else None
-    _write_card(plan.output / CARD, info, rejected, repository)
+    _write_card(plan.output / CARD, info, rejected, delivery.repository)
     finished = sealed(info, plan.output)
     write_whole(plan.output / DATASET, finished.to_json())
     return finished
@@ -92,7 +89,7 @@ def _repeats(plan: Plan) -> Counts:
     return find_repeats(read_columns(path, COLUMNS)[1] for path in paths)
 
 
-def _previews(plan: Plan, delivery: Delivery | None) -> Iterator[Preview]:
+def _previews(plan: Plan, delivery: Delivery) -> Iterator[Preview]:
     """The previews of all samples, in order, read one by one."""
     for header in _headers(plan):
         path = shard_path(plan.output, header.number, ".parquet")
@@ -112,17 +109,14 @@ def _previews(plan: Plan, delivery: Delivery | None) -> Iterator[Preview]:
             ) from error
 
 
-def _read(plan: Plan, delivery: Delivery | None, shard: int, part: Part) -> bytes:
+def _read(plan: Plan, delivery: Delivery, shard: int, part: Part) -> bytes:
     """A part of a tar, wherever that is."""
-    path = shard_path(plan.output, shard, ".tar")
-    if delivery and not path.exists():
-        return delivery.read_tar(shard, part.offset, part.size)
     try:
-        with path.open("rb") as tar:
+        with shard_path(plan.output, shard, ".tar").open("rb") as tar:
             tar.seek(part.offset)
             return tar.read(part.size)
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: vanished during the run; run again to make it") from error
+    except FileNotFoundError:
+        return delivery.read_tar(shard, part.offset, part.size)
 
 
 def _write_card(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from ..canvas.findings import Counts
 from ..canvas.layout import Layout
-from ..common.errors import DatasetError
+from ..common.errors import DatasetError, OutputError
 from ..common.files import sha256
-from ..dataset.index import ShardHeader, missized_files, read_header, read_index
+from ..dataset.index import ShardHeader, read_header, read_index
 from ..dataset.names import SHARD_FILES, SHARDS, shard_path
+from ..dataset.sent import missized_files
 from .recipe import Recipe
 from .selection.marks import marked_stamps
 from .shard import ShardJob
@@ -130,6 +131,28 @@ def remove_surplus(plan: Plan) -> list[int]:
         for suffix in (".parquet", *SHARD_FILES.values()):
             shard_path(plan.output, number, suffix).unlink(missing_ok=True)
     return numbers
+
+
+def check_limit(plan: Plan) -> None:
+    """Refuse to delete shards for a mere limit: trying a recipe must not cost what is finished.
+
+    Raises:
+        OutputError: when the plan has fewer shards than the folder, as the recipe has a limit.
+    """
+    if plan.recipe.limit is None or plan.rows.num_rows < plan.recipe.limit:
+        return
+    if surplus := len(surplus_shards(plan)):
+        raise OutputError(
+            f"{plan.output} holds {surplus} more shards than limit {plan.recipe.limit} leaves; "
+            "give another --output, or a larger limit"
+        )
+
+
+def forget_damaged(plan: Plan, outdated: Iterable[Outdated]) -> None:
+    """Delete indexes that only dataset.json tells from sound ones, before it forgets how."""
+    for shard in outdated:
+        if shard.reason == DAMAGED:
+            shard_path(plan.output, shard.number, ".parquet").unlink()
 
 
 def _explain(plan: Plan, number: int, header: ShardHeader) -> str:

@@ -34,25 +34,37 @@ class PanelSize(Strict):
     height: int = Field(ge=8, le=8192)
 
 
-class Recipe(CanvasRecipe):
-    """One task, from its source to the shape of its samples."""
+class Rows(Strict):
+    """Which rows a task is made of; the keys that a recipe begins with."""
 
-    source: AnySource = Field(description="Where the rows come from.")
+    task: str
+    source: AnySource = Field(description="Source of the rows.")
     filters: tuple[AnyFilter, ...] = Field(
         default=(),
-        description="What keeps a row out: score, min_size, aspect, duplicates, near_duplicates.",
+        description="Filters of the rows: score, min_size, aspect, duplicates, near_duplicates.",
     )
+
+
+class Recipe(CanvasRecipe, Rows):
+    """One task, from its source to the shape of its samples."""
+
     model: str = Field(
-        default="miniature", description="A diffusers SDXL folder, a Hub id, or `miniature`."
+        default="miniature",
+        description="The model: a diffusers folder, a Hub id, or `miniature`.",
     )
-    revision: str | None = Field(default=None, description="Branch, tag or commit on the Hub.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of `model`.")
     panel_size: Literal["auto"] | PanelSize = Field(
-        default="auto", description="`auto` brings the canvas to the model's native area."
+        default="auto",
+        description="Size of a panel; `auto` brings the canvas to the model's native area.",
     )
-    limit: int | None = Field(default=None, ge=1, description="Compile only the first rows.")
-    samples_per_shard: int = Field(default=256, ge=1, le=100_000)
+    limit: int | None = Field(
+        default=None, ge=1, description="Number of rows to compile, from the first."
+    )
+    samples_per_shard: int = Field(
+        default=256, ge=1, le=100_000, description="Number of samples in a shard."
+    )
     max_rejected: float = Field(
-        default=0.01, ge=0, le=1, description="The run fails above this share of rejected rows."
+        default=0.01, ge=0, le=1, description="Share of rejected rows above which the run fails."
     )
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..backbones.embeddings import Embeddings
+from ..backbones.texts import Embeddings
 from ..canvas.findings import Finding, count_findings
 from ..canvas.layout import Layout, assemble_latents, assemble_pixels, target_mask
 from ..canvas.looks import look_at_latents
@@ -136,10 +136,13 @@ class PanelQueue:
         self._sent.append((digests, self._encoder.panels(batch, seeds)))
         self._waiting = {}
 
-    def is_ready(self, digest: bytes) -> bool:
-        """Whether a panel's latents are there."""
+    def collect(self) -> None:
+        """Take over what the encoder has finished, without waiting for more."""
         while self._sent and self._sent[0][1].done():
             self._receive()
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether `latents` would return a panel's latents at once."""
         return digest in self._latents
 
     def latents(self, digest: bytes) -> NDArray[np.float16] | None:
@@ -201,7 +204,8 @@ def compile_shard(job: ShardJob, encoder: PanelEncoder) -> Iterator[Progress | S
                 else:
                     group = group_of(recipe.source, row, scanned)
                     waiting.append(_enqueue(job.layout, queue, number, stamp, group, outcome))
-            while waiting and all(map(queue.is_ready, waiting[0].encoded)):
+            queue.collect()
+            while waiting and all(map(queue.holds, waiting[0].encoded)):
                 _write(job, queue, writer, rejected, found, waiting.popleft())
             yield Progress(job.number, len(chunk))
         queue.send()

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -38,6 +38,8 @@ from .verify import find_damage
 
 #: Indexes of a store that are fetched at once.
 _READERS = 8
+#: Shards that a dataset has open at once, each a mapped file.
+_MOST_OPEN = 64
 
 T = TypeVar("T")
 
@@ -47,16 +49,15 @@ class DatasetSample:
     """One canvas as it is trained on.
 
     `latents` are float16 [C, H, W], scaled; `mask` uint8 [1, H, W], 1 = target; both are read-only
-    views of the shard. `hidden`, float16 [tokens, D], and `pooled`, float16 [P], are the prompt's
-    embeddings. `metadata` is the sample's JSON, `preview` its WebP.
+    views of the shard. `texts` are the prompt's embeddings, by name. `metadata` is the sample's
+    JSON, `preview` its WebP.
     """
 
     key: str
     latents: NDArray[np.float16]
     mask: NDArray[np.uint8]
     prompt: str
-    hidden: NDArray[np.float16]
-    pooled: NDArray[np.float16]
+    texts: dict[str, NDArray[Any]]
     metadata: dict[str, Any]
     preview: bytes
 
@@ -72,6 +73,12 @@ class Dataset:
         self.name = name
         self.info = info
         self._store = store
+        #: By their numbers, the one that was used last at the end.
+        self._open: dict[int, _Shard] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to other processes, which open shards of their own."""
+        return {**vars(self), "_open": {}}
 
     @property
     def path(self) -> Path:
@@ -103,8 +110,7 @@ class Dataset:
         number %= len(self)
         shard = bisect.bisect_right(self._ends, number)
         row = number - (self._ends[shard - 1] if shard else 0)
-        time = self._index(shard).stat().st_mtime_ns
-        opened = _open_shard(self._store, shard, time)
+        opened = self._shard(shard)
         try:
             return _read_sample(opened, row)
         except ValueError as error:
@@ -140,6 +146,17 @@ class Dataset:
         """
         return list(find_damage(self._store, self.info, report or Silent()))
 
+    def _shard(self, number: int) -> _Shard:
+        """A shard, opened once; again where another has taken its place."""
+        time = self._index(number).stat().st_mtime_ns
+        shard = self._open.pop(number, None)
+        if shard is None or shard.time != time:
+            shard = _open_shard(self._store, number, time)
+        self._open[number] = shard
+        for other in list(self._open)[:-_MOST_OPEN]:
+            self._open.pop(other, None)
+        return shard
+
     def _index(self, number: int) -> Path:
         name = shard_name(number, ".parquet")
         return self._store.metadata(name, sha256=self.info.checksums.get(name))
@@ -163,24 +180,23 @@ def open_dataset(path: str | Path, cache: CacheSettings | None = None) -> Datase
 
 @dataclass(frozen=True)
 class _Shard:
-    """A shard's index, its mapped tar, and its prompts' embeddings."""
+    """A shard's index and the time that it was written, its tar, mapped, and its embeddings."""
 
+    time: int
     index: pa.Table
     tar: mmap.mmap
-    hidden: NDArray[np.float16]
-    pooled: NDArray[np.float16]
+    texts: dict[str, NDArray[Any]]
 
 
-@lru_cache(maxsize=64)
-def _open_shard(store: Store, number: int, time: int) -> _Shard:  # noqa: ARG001
-    """Map a shard; its index's time tells the cache a shard from one that replaced it."""
+def _open_shard(store: Store, number: int, time: int) -> _Shard:
+    """Read and map the shard whose index was written at this time."""
     path = store.metadata(shard_name(number, ".parquet"))
     header, index = read_header(path), read_index(path)
     if header is None:
         raise DatasetError(f"{path}: missing or damaged; compile again to restore it")
     tar = _read_file(store, header, "tar", lambda file: _map(file, index))
     text = _read_file(store, header, "text", lambda file: load(file.read()))
-    return _Shard(index, tar, text["hidden"], text["pooled"])
+    return _Shard(time, index, tar, text)
 
 
 def _read_file(store: Store, header: ShardHeader, name: str, read: Callable[[BinaryIO], T]) -> T:
@@ -223,8 +239,7 @@ def _read_sample(shard: _Shard, row: int) -> DatasetSample:
         latents=LATENTS.read(bytes_of(LATENTS), shape),
         mask=MASK.read(bytes_of(MASK), shape),
         prompt=entry["prompt"],
-        hidden=shard.hidden[entry["prompt_row"]],
-        pooled=shard.pooled[entry["prompt_row"]],
+        texts={name: array[entry["prompt_row"]] for name, array in shard.texts.items()},
         metadata=json.loads(bytes(bytes_of(JSON))),
         preview=bytes(bytes_of(WEBP)),
     )

@@ -18,7 +18,6 @@ from ..common.files import settle
 from .finite import Watch
 from .members import MEMBERS, SHAPE
 from .names import SHARD_FILES, shard_name
-from .sent import is_sent
 
 _HEADER = b"onepic"
 
@@ -160,18 +159,6 @@ def header_of(schema: pa.Schema) -> ShardHeader:
         return ShardHeader.from_json(schema.metadata[_HEADER])
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError("its header is missing or not one of onepic") from error
-
-
-def missized_files(output: Path, header: ShardHeader) -> Iterator[str]:
-    """What a look at the sizes of a shard's files says is wrong, without reading them.
-
-    Nothing is, where they have arrived in the store that the dataset is compiled into.
-    """
-    if is_sent(output, header):
-        return
-    names = [shard_name(header.number, SHARD_FILES[name]) for name in header.files]
-    sizes = {name: (output / name).stat().st_size for name in names if (output / name).is_file()}
-    yield from missized(header, sizes)
 
 
 def missized(header: ShardHeader, sizes: Mapping[str, int]) -> Iterator[str]:

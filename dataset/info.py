@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveInt, ValidationError
 
+from ..backbones.backbone import Backbone
+from ..backbones.known import backbone_named, first_backbone
 from ..canvas.findings import Count, Counts, Finding, to_data
 from ..canvas.layout import Layout
 from ..common.errors import DatasetError
@@ -60,6 +62,16 @@ class DatasetInfo(InfoPart):
     def canvas(self) -> RecordedCanvas:
         """What the recipe says of all canvases."""
         return RecordedCanvas.model_validate(self.recipe)
+
+    @property
+    def backbone(self) -> Backbone:
+        """The kind of model that it is for.
+
+        Raises:
+            ValueError: when there is none of that name here.
+        """
+        name = self.model.backbone
+        return first_backbone() if name is None else backbone_named(name)
 
     @property
     def layout(self) -> Layout:

@@ -49,11 +49,13 @@ class LatentsInfo(InfoPart):
 class ModelInfo(InfoPart):
     """The model that the dataset was made for; `factor` is the px along a side of a latent cell.
 
-    Latents are stored as ``(z - shift_factor) * scaling_factor``.
+    Latents are stored as ``(z - shift_factor) * scaling_factor``. `backbone` is the word for the
+    kind of model; None is the first kind, from when there was no other.
     """
 
     name: str
     revision: str | None
+    backbone: str | None = None
     factor: PositiveInt
     scaling_factor: Number
     shift_factor: Number = 0.0

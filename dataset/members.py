@@ -93,7 +93,7 @@ class ArrayMember(Member):
 LATENTS = ArrayMember(
     "latents",
     "latents.npy",
-    "the canvas as the U-Net takes it, scaled for it; each panel was encoded alone",
+    "the canvas as the network takes it, scaled for it; each panel was encoded alone",
     np.dtype(np.float16),
 )
 MASK = ArrayMember(

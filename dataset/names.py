@@ -26,4 +26,9 @@ def shard_path(output: Path, number: int, suffix: str) -> Path:
 
 def shard_name(number: int, suffix: str) -> str:
     """The path of a file of shard `number` in its dataset."""
-    return f"{SHARDS}/{number:05d}{suffix}"
+    return f"{SHARDS}/{shard_stem(number)}{suffix}"
+
+
+def shard_stem(number: int) -> str:
+    """What the files of shard `number` are called before the dot: ``00012``."""
+    return f"{number:05d}"

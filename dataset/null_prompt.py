@@ -13,14 +13,26 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ..backbones.embeddings import Embeddings
+from ..backbones.texts import Embeddings
 from ..common.files import write_whole
 
 
 def write_null_prompt(path: Path, embeddings: Embeddings) -> None:
     """Write the embeddings of one prompt, with their SHA-256 in the file's metadata."""
-    tensors = {"hidden": embeddings.hidden, "pooled": embeddings.pooled}
-    write_whole(path, save(tensors, metadata={"sha256": _sha256_of(tensors)}))
+    arrays = embeddings.arrays
+    write_whole(path, save(arrays, metadata={"sha256": _sha256_of(arrays)}))
+
+
+def read_null_prompt(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of the one prompt, by name, without the axis of prompts.
+
+    Raises:
+        OSError, SafetensorError, ValueError: when the file is missing or damaged.
+    """
+    arrays = load(path.read_bytes())
+    if not arrays or any(array.ndim < 1 or len(array) != 1 for array in arrays.values()):
+        raise ValueError("it does not hold one prompt")
+    return {name: np.asarray(array[0]) for name, array in arrays.items()}
 
 
 def is_sound(data: bytes) -> bool:

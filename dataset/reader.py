@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import DatasetError
-from .names import SHARD_FILES, SHARDS
+from .names import SHARD_FILES, shard_name
 from .samples import Numbers, SampleTable
 from .stores.store import Store
 
 #: What safetensors allows, so that a damaged length asks for no more memory.
 _LONGEST_HEADER = 100_000_000
+#: What safetensors calls the numbers of the prompts' arrays.
+_KINDS = {"float16": "F16", "float32": "F32", "int32": "I32"}
 #: Where to put the tar's headers and padding between the members of a sample; nobody reads it.
 _BETWEEN = memoryview(bytearray(4096))
 #: `json.loads` would take a third longer, to find out about encodings and white space.
@@ -29,21 +31,12 @@ _DECODER = json.JSONDecoder()
 class Arrays:
     """A batch to be filled: latents float16 [B, C, H, W] and mask uint8 [B, 1, H, W].
 
-    hidden, float16 [B, tokens, D], and pooled, float16 [B, P], are empty where no prompts are read.
+    `texts`, [B, ...] by name, are the prompts' embeddings; empty where no prompts are read.
     """
 
     latents: NDArray[Any]
     mask: NDArray[Any]
-    hidden: NDArray[Any]
-    pooled: NDArray[Any]
-
-
-@dataclass(frozen=True)
-class _Prompts:
-    """Where the embeddings of a shard's prompts begin in its file."""
-
-    hidden: int
-    pooled: int
+    texts: Mapping[str, NDArray[Any]]
 
 
 class ShardReader:
@@ -56,7 +49,7 @@ class ShardReader:
     def __init__(self, store: Store, table: SampleTable, open_files: int) -> None:
         self._store, self._table, self._limit = store, table, max(2, open_files)
         self._open: OrderedDict[tuple[int, str], int] = OrderedDict()
-        self._prompts: dict[int, _Prompts] = {}
+        self._prompts: dict[int, dict[str, int]] = {}
 
     def read(self, samples: Numbers, into: Arrays) -> list[dict[str, Any]]:
         """Fill the arrays with these samples; the samples' JSON.
@@ -84,9 +77,9 @@ class ShardReader:
                 for part, offset in parts:
                     self._fill(part, shard, "tar", offset)
             found.append(self._parse(text, shard))
-        if len(into.hidden):
+        if into.texts:
             rows = table.prompt_row[samples].tolist()
-            self._read_prompts(zip(shards, rows, strict=True), into.hidden, into.pooled)
+            self._read_prompts(zip(shards, rows, strict=True), into.texts)
         return found
 
     def close(self) -> None:
@@ -119,13 +112,16 @@ class ShardReader:
             raise self._damaged(shard, "tar", f"a sample's JSON cannot be read: {error}") from error
         return sample
 
-    def _read_prompts(self, places: Any, hidden: NDArray[Any], pooled: NDArray[Any]) -> None:
+    def _read_prompts(
+        self, places: Iterable[tuple[int, int]], texts: Mapping[str, NDArray[Any]]
+    ) -> None:
         for row, (shard, prompt) in enumerate(places):
-            begins = self._prompts.get(shard) or self._find_prompts(shard, hidden, pooled)
-            self._fill(hidden[row], shard, "text", begins.hidden + prompt * hidden[row].nbytes)
-            self._fill(pooled[row], shard, "text", begins.pooled + prompt * pooled[row].nbytes)
+            begins = self._prompts.get(shard) or self._find_prompts(shard, texts)
+            for name, array in texts.items():
+                one = array[row : row + 1]
+                self._fill(one, shard, "text", begins[name] + prompt * one.nbytes)
 
-    def _find_prompts(self, shard: int, hidden: NDArray[Any], pooled: NDArray[Any]) -> _Prompts:
+    def _find_prompts(self, shard: int, texts: Mapping[str, NDArray[Any]]) -> dict[str, int]:
         """Where the tensors begin: a safetensors file is a length, a JSON header and the data."""
         start = np.empty(8, np.uint8)
         self._fill(start, shard, "text", 0)
@@ -134,10 +130,9 @@ class ShardReader:
             if length > _LONGEST_HEADER:
                 raise ValueError("it does not begin as safetensors do")
             header = json.loads(os.pread(self._file(shard, "text"), length, 8))
-            begins = _Prompts(
-                8 + length + _offset_of(header["hidden"], hidden.shape[1:]),
-                8 + length + _offset_of(header["pooled"], pooled.shape[1:]),
-            )
+            begins = {
+                name: 8 + length + _offset_of(header[name], array) for name, array in texts.items()
+            }
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise self._damaged(shard, "text", f"cannot be read: {error}") from error
         return self._prompts.setdefault(shard, begins)
@@ -167,17 +162,18 @@ class ShardReader:
             left, offset = left[count:], offset + count
 
     def _damaged(self, shard: int, name: str, reason: str) -> DatasetError:
-        file = f"{self._store.name}/{SHARDS}/{shard:05d}"
+        file = f"{self._store.name}/{shard_name(shard, '')}"
         return DatasetError(
             f"{file}{SHARD_FILES[name]}: {reason}; delete {file}.parquet and compile again to "
             "restore it"
         )
 
 
-def _offset_of(tensor: dict[str, Any], shape: tuple[int, ...]) -> int:
-    """Where a tensor's data begin after the header; its rows must be float16 of this shape."""
-    if tensor["dtype"] != "F16" or tuple(tensor["shape"][1:]) != shape:
+def _offset_of(tensor: dict[str, Any], rows: NDArray[Any]) -> int:
+    """Where a tensor's data begin after the header; its rows must be of the kind of these."""
+    kind, shape = _KINDS[rows.dtype.name], list(rows.shape[1:])
+    if tensor["dtype"] != kind or tensor["shape"][1:] != shape:
         raise ValueError(
-            f"has {tensor['dtype']} {tensor['shape'][1:]} for a prompt, expected F16 {list(shape)}"
+            f"has {tensor['dtype']} {tensor['shape'][1:]} for a prompt, expected {kind} {shape}"
         )
     return int(tensor["data_offsets"][0])

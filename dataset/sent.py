@@ -6,15 +6,12 @@ A shard whose mark says what its index says counts as if its tar and its text we
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..common.files import to_json, write_whole
-from .names import STATE
-
-if TYPE_CHECKING:
-    from .index import ShardHeader
+from .index import ShardHeader, missized
+from .names import SHARD_FILES, STATE, shard_name, shard_stem
 
 INDEX = "index"
 
@@ -53,10 +50,22 @@ def forget_sent(folder: Path, number: int) -> None:
     _path(folder, number).unlink(missing_ok=True)
 
 
+def missized_files(folder: Path, header: ShardHeader) -> Iterator[str]:
+    """What a look at the sizes of a shard's files says is wrong, without reading them.
+
+    Nothing is, where they have arrived.
+    """
+    if is_sent(folder, header):
+        return
+    names = [shard_name(header.number, SHARD_FILES[name]) for name in header.files]
+    sizes = {name: (folder / name).stat().st_size for name in names if (folder / name).is_file()}
+    yield from missized(header, sizes)
+
+
 def _expected(header: ShardHeader) -> dict[str, str]:
     files = {name: record.sha256 for name, record in header.files.items()}
     return {**files, INDEX: header.fingerprint}
 
 
 def _path(folder: Path, number: int) -> Path:
-    return folder / STATE / "sent" / f"{number:05d}.json"
+    return folder / STATE / "sent" / f"{shard_stem(number)}.json"

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from ..backbones.embeddings import Embeddings
+from ..backbones.texts import Embeddings
 from ..canvas.findings import Counts
 from ..canvas.sharing import Shared
 from ..common.files import settle, sha256
 from ..common.lock import check_token
 from .index import FileRecord, Rejection, ShardHeader, write_index
 from .members import LATENTS, MASK, MEMBERS, SHAPE
-from .names import SHARD_FILES, STATE, shard_path
+from .names import SHARD_FILES, STATE, shard_path, shard_stem
 from .tar import TarWriter
 
 
@@ -51,10 +51,10 @@ class ShardWriter:
 
     def __init__(self, output: Path, number: int, token: str) -> None:
         self._output, self._number, self._token = output, number, token
-        folder = output / STATE
-        self._tar_path = folder / f"{number:05d}.{token}.tar"
-        self._text_path = folder / f"{number:05d}.{token}.safetensors"
-        self._index_path = folder / f"{number:05d}.{token}.parquet"
+        folder, stem = output / STATE, f"{shard_stem(number)}.{token}"
+        self._tar_path = folder / f"{stem}.tar"
+        self._text_path = folder / f"{stem}.safetensors"
+        self._index_path = folder / f"{stem}.parquet"
         self._file = self._tar_path.open("wb", buffering=1 << 20)
         self._tar = TarWriter(self._file)
         self._rows: list[dict[str, Any]] = []
@@ -119,9 +119,8 @@ class ShardWriter:
         self._file.close()
         files: dict[str, FileRecord] = {}
         if embeddings is not None:
-            tensors = {"hidden": embeddings.hidden, "pooled": embeddings.pooled}
             # save_file would keep other users out, and raise no OSError on a full disk.
-            self._text_path.write_bytes(save(tensors))
+            self._text_path.write_bytes(save(embeddings.arrays))
             files["tar"] = FileRecord(self._tar.size, tar_hash)
             files["text"] = FileRecord(self._text_path.stat().st_size, sha256(self._text_path))
         header = ShardHeader(
@@ -137,7 +136,7 @@ class ShardWriter:
             dropped={label: tuple(rows) for label, rows in (dropped or {}).items()},
             findings=findings or {},
         )
-        check_token(self._output, self._token)
+        check_token(self._output, STATE, self._token)
         index = shard_path(self._output, self._number, ".parquet")
         index.unlink(missing_ok=True)
         for name, temporary in (("tar", self._tar_path), ("text", self._text_path)):

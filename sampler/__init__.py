@@ -2,14 +2,14 @@
 
 In the order in which a picture meets the modules:
 
+- `request`: what is asked for; `table`: many of it, from a table.
 - `task`: an adapter's task card, and which images it needs.
-- `canvas`: images become the panels of a canvas, by the compiler's own code.
-- `denoise`, `network`: the masked sampling, a function for each idea, and the guided U-Net.
-- `decode`: the filled targets become pixels.
+- `canvas`: images become the panels of a canvas, by the code that training's were made with.
+- `schedulers`, `guidance`, `network`, `denoise`: the masked sampling, a function for each idea.
+- `decode`, `sheet`, `files`: the filled targets become pictures, and files.
 - `pipeline`: all of it as a pipeline of diffusers.
-- `held_out`: pictures of held-out samples while a run trains.
-- `request`, `schedulers`, `sheet`, `table`: what is asked for, and in which form it comes and goes.
-- `sample`, `cli`: the command.
+- `sample`, `asked`, `pictures`, `rows`, `cli`: the command, for one canvas and for rows of a table.
+- `cached`, `held_out`: the canvases of a dataset, and pictures of those while a run trains.
 """
 
 from __future__ import annotations

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..backbones.decoder import decode_boxes
+from ..backbones.latents import Latents
+from ..backbones.sampling import Sampling
 from ..canvas.layout import Layout
-from ..trainer.base import Base
+from ..dataset.decoder import decode_boxes
 from ..trainer.loader import Batch
 from ..trainer.step import seed_of_batch
 from .denoise import denoise
@@ -26,7 +27,11 @@ from .denoise import denoise
 
 @torch.no_grad()
 def fill_batch(
-    predict: Callable[[Tensor, Tensor, Batch], Tensor], batch: Batch, scheduler: Any, steps: int
+    predict: Callable[[Tensor, Tensor, Batch], Tensor],
+    batch: Batch,
+    scheduler: Any,
+    sampling: Sampling,
+    steps: int,
 ) -> Tensor:
     """The canvases with their targets filled, float32 [B, C, H, W], without guidance.
 
@@ -34,27 +39,29 @@ def fill_batch(
     sample follows from its number alone.
     """
     device = batch.latents.device
-    scheduler.set_timesteps(steps, device=device)
     random = [torch.Generator().manual_seed(seed_of_batch(0, int(n))) for n in batch.samples]
     noise = torch.stack([torch.randn(batch.latents.shape[1:], generator=r) for r in random])
     return denoise(
         batch.mask,
         batch.latents.float(),
-        noise.to(device) * scheduler.init_noise_sigma,
+        sampling.begin(scheduler, steps, noise.to(device)),
         scheduler,
+        sampling,
         lambda seen, t: predict(seen, t, batch).float(),
         {},
         lambda _number, _t, state: state,
     )
 
 
-def decode_canvases(vae: Any, latents: Tensor, layout: Layout, base: Base) -> NDArray[np.uint8]:
+def decode_canvases(
+    vae: Any, canvases: Tensor, layout: Layout, latents: Latents
+) -> NDArray[np.uint8]:
     """Whole canvases, uint8 [B, H, W, 3], each panel decoded alone as it was encoded.
 
-    `layout` is the dataset's, `latents` are [B, C, H, W].
+    `layout` is the dataset's, `canvases` are [B, C, H, W].
     """
     boxes = [box for _, box in layout.cells()]
-    return decode_boxes(vae, latents, boxes, layout.factor, base)
+    return decode_boxes(vae, canvases, boxes, latents)
 
 
 def load_scheduler(folder: Path) -> Any:

@@ -9,10 +9,10 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
+from ..canvas.filling import of_inputs
 from ..canvas.layout import Box, Layout, target_mask
 from ..canvas.narrowed import erase_hidden
 from ..canvas.panels import digest_of, needs_all, noise_seed, prepare_rows
-from ..canvas.recipe import CanvasRecipe
 from ..canvas.row import ImageValue, Row, Value
 from ..common.errors import RowError, TaskError
 from ..common.strict import suggest
@@ -36,7 +36,7 @@ class Canvas:
     seed: int | None = None
 
     def noise_seeds(self, panels: NDArray[np.uint8]) -> list[int] | None:
-        """Those with which the compiler would encode panels, [N, height, width, 3]."""
+        """The seeds with which the compiler would encode panels, [N, height, width, 3]."""
         if self.seed is None:
             return None
         return [noise_seed(self.seed, digest_of(pixels)) for pixels in panels]
@@ -85,7 +85,7 @@ def make_canvas(
     """
     task = task.filling(images)
     check_inputs(task, images)
-    layout, recipe = task.layout(panel_size), _context_recipe(task, prompt)
+    layout, recipe = task.layout(panel_size), of_inputs(task.recipe, prompt)
     given = {name: str(i) if isinstance(i, PathLike) else i for name, i in images.items()}
     row = Row(key, {**values, **given})
     # As in training, where panels of one column were decoded together.
@@ -116,15 +116,3 @@ def check_inputs(task: Task, images: Mapping[str, object]) -> None:
             f"task {task.name}: no image for {', '.join(missing)}; the task's inputs are "
             f"{', '.join(task.inputs)}"
         )
-
-
-def _context_recipe(task: Task, prompt: str | None) -> CanvasRecipe:
-    """The recipe for what is known: each panel is made from the input of its own name."""
-    recipe = task.recipe
-    panels = {
-        name: panel.model_copy(update={"from_": name})
-        for name, panel in recipe.panels.items()
-        if name in task.inputs
-    }
-    text = recipe.prompt if prompt is None else prompt.replace("{", "{{").replace("}", "}}")
-    return recipe.model_copy(update={"panels": panels, "prompt": text, "align": ()})

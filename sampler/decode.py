@@ -1,9 +1,9 @@
-"""From filled targets to pictures."""
+"""Decoding of filled targets to pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..backbones.latents import in_full
 from ..canvas.layout import assemble_pixels
 from .canvas import Canvas
 
@@ -18,17 +19,10 @@ from .canvas import Canvas
 FEATHER = 8
 
 
-@contextmanager
-def upcast(vae: Any) -> Iterator[None]:
+def upcast(vae: Any) -> AbstractContextManager[None]:
     """A VAE that overflows in half precision computes in float32 inside."""
-    if vae.dtype != torch.float16 or not vae.config.force_upcast:
-        yield
-        return
-    vae.to(torch.float32)
-    try:
-        yield
-    finally:
-        vae.to(torch.float16)
+    overflows = vae.dtype == torch.float16 and vae.config.force_upcast
+    return in_full(vae) if overflows else nullcontext()
 
 
 def paste(canvas: Canvas, panel: str, filled: NDArray[np.uint8]) -> NDArray[np.uint8]:

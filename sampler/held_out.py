@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..backbones.decoder import load_vae
+from ..backbones.model import load_vae
 from ..trainer.card import PICTURES
 from ..trainer.hold_out import spread
 from ..trainer.loader import Batch, CanvasLoader
 from ..trainer.run import Run
-from ..trainer.step import predict
 from .cached import decode_canvases, fill_batch, load_scheduler
 
 _GAP = 8
@@ -61,11 +60,12 @@ class HeldOutPictures:
     def _fill(self, run: Run, batch: Batch) -> Tensor:
         def network(seen: Tensor, t: Tensor, batch: Batch) -> Tensor:
             with run.accelerator.autocast():
-                return predict(run.network, seen, t, batch)
+                return run.objective.predict(run.network, seen, t, batch)
 
         run.network.eval()
-        scheduler = load_scheduler(run.inputs.base.folder / "scheduler")
-        filled = fill_batch(network, batch, scheduler, self.steps)
+        base = run.inputs.base
+        scheduler = load_scheduler(base.folder / "scheduler")
+        filled = fill_batch(network, batch, scheduler, base.backbone.sampling, self.steps)
         run.network.train()
         return filled
 
@@ -74,7 +74,7 @@ class HeldOutPictures:
         if self._vae is None:
             self._vae = load_vae(base.name, base.revision).to(run.accelerator.device)
         layout = run.inputs.validation[batch.dataset].info.layout
-        return decode_canvases(self._vae, latents, layout, base)
+        return decode_canvases(self._vae, latents, layout, base.latents)
 
 
 def _spaced(rows: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

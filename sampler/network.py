@@ -1,82 +1,59 @@
-"""The U-Net as a sampler asks it: with a canvas's prompts and sizes, and with guidance."""
+"""A network as a sampler asks it: with a canvas's prompts and conditions, and with guidance."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .denoise import compose, guide, rescale_guidance
+from ..backbones.backbone import Backbone
+from .denoise import compose
+from .guidance import Guidance
 
-#: Hidden states [1, 77, D] and pooled embedding [1, P] of a prompt.
-Embedded = tuple[Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """How far to go beyond what the network says without prompt (`text`) and context (`image`).
-
-    A scale of 1 goes nowhere and costs nothing. `rescale` is phi of Lin et al. 2024.
-    """
-
-    text: float = 1.0
-    image: float = 1.0
-    rescale: float = 0.0
-
-    @property
-    def branches(self) -> tuple[str, ...]:
-        """What the network is asked for: from the least to the best informed prediction."""
-        if self.image != 1:
-            return ("nothing", "context", "full")
-        return ("full",) if self.text == 1 else ("context", "full")
+#: A prompt's arrays, [1, ...] by name.
+Embedded = Mapping[str, Tensor]
 
 
 class GuidedNetwork:
     """A function from the network's input and a timestep to its guided prediction, float32.
 
-    `m` is the mask [1, 1, H, W], `size` the canvas's (width, height) in px, `prompts` the prompt's
-    embeddings and the empty or negative one's, on the network's device and in its dtype.
+    `m` is the mask [1, 1, H, W], `conditions` are what the network is told besides the prompt,
+    [1, ...] by name, and `prompts` the prompt's embeddings and the empty or negative one's, all on
+    the network's device, and the prompts in its dtype.
     """
 
     def __init__(
         self,
-        unet: Any,
+        network: Any,
+        backbone: Backbone,
         m: Tensor,
-        size: tuple[int, int],
+        conditions: Mapping[str, Tensor],
         prompts: tuple[Embedded, Embedded],
         guidance: Guidance,
     ) -> None:
-        self._unet, self._m, self._guidance = unet, m, guidance
+        self._network, self._predict, self._m = network, backbone.predict, m
+        self._guidance, self._conditions = guidance, conditions
         full, empty = prompts
         texts = [full if branch == "full" else empty for branch in guidance.branches]
-        self._hidden, self._pooled = (torch.cat(parts) for parts in zip(*texts, strict=True))
-        width, height = size
-        sizes = [[height, width, 0, 0, height, width]]
-        self._sizes = torch.tensor(sizes, dtype=torch.float32, device=m.device)
+        self._texts = {name: torch.cat([text[name] for text in texts]) for name in full}
 
     def __call__(self, seen: Tensor, t: Tensor) -> Tensor:
         """The prediction for canvases [B, C, H, W]."""
-        guidance = self._guidance
-        predictions = self._ask(seen, t).chunk(len(guidance.branches))
-        scales = (guidance.image, guidance.text)[-(len(predictions) - 1) :]
-        guided = guide(predictions, scales)
-        if guidance.rescale and len(predictions) > 1:
-            return rescale_guidance(guided, predictions[-1], self._m, guidance.rescale)
-        return guided
+        predictions = self._ask(seen, t).chunk(len(self._guidance.branches))
+        return self._guidance.combine(predictions, self._m)
 
     def _ask(self, seen: Tensor, t: Tensor) -> Tensor:
         """All branches in one batch, one after the other, [branches * B, C, H, W]."""
         blind = compose(self._m, seen, torch.zeros_like(seen))
         branches = self._guidance.branches
         inputs = torch.cat([blind if branch == "nothing" else seen for branch in branches])
-        sizes = {
-            "text_embeds": self._pooled.repeat_interleave(len(seen), dim=0),
-            "time_ids": self._sizes.expand(len(inputs), -1),
+        told = {
+            name: one.expand(len(inputs), *one.shape[1:]) for name, one in self._conditions.items()
         }
-        hidden = self._hidden.repeat_interleave(len(seen), dim=0)
-        output: Tensor = self._unet(
-            inputs.to(hidden.dtype), t, hidden, added_cond_kwargs=sizes, return_dict=False
-        )[0]
-        return output.float()
+        texts = {
+            name: array.repeat_interleave(len(seen), dim=0) for name, array in self._texts.items()
+        }
+        dtype = self._network.dtype
+        return self._predict(self._network, inputs.to(dtype), t, texts, told).float()

@@ -6,34 +6,71 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from inspect import Parameter, Signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DiffusionPipeline, UNet2DConditionModel
+from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from ..backbones.decoder import decode_box
-from ..backbones.latents import embed_prompts, encode_pixels
+from ..backbones.backbone import Backbone
+from ..backbones.known import backbone_of, first_backbone
+from ..backbones.latents import Latents
+from ..backbones.texts import in_dtype
 from ..canvas.layout import assemble_latents
 from ..canvas.row import ImageValue, Value
 from ..common.errors import TaskError
+from ..dataset.decoder import decode_box
 from ..trainer.adapter import cast
 from ..trainer.export import load_trained
 from .canvas import Canvas, make_canvas
 from .decode import paste, upcast, whole_canvas
 from .denoise import denoise
-from .network import Guidance, GuidedNetwork
+from .guidance import Guidance
+from .network import GuidedNetwork
 from .task import Task, open_task
 
+#: Options of `from_pretrained` that say from where settings are fetched.
+_FETCHING = (
+    "cache_dir",
+    "force_download",
+    "local_files_only",
+    "proxies",
+    "revision",
+    "subfolder",
+    "token",
+)
 OUTPUT_TYPES = ("pil", "np", "pt", "latent", "canvas")
+
+
+def offload_order(backbone: Backbone) -> str:
+    """In which order diffusers moves parts to the GPU and back, where it is to save memory."""
+    encoders = [part.folder for part in backbone.encoders if part.has_weights]
+    return "->".join([*encoders, backbone.network.folder, backbone.vae.folder])
+
+
+def declare_parts(pipeline: type[DiffusionPipeline], backbone: Backbone) -> None:
+    """Say in the signature of a pipeline what it is made of: diffusers reads it there."""
+    parts = (backbone.vae, *backbone.encoders, backbone.network)
+    kinds = {part.folder: part.load_class() for part in parts} | {"scheduler": Any}
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    init: Any = pipeline.__init__
+    init.__annotations__ = {**kinds, **{name: type(v) for name, v in backbone.options.items()}}
+    init.__signature__ = Signature(
+        [
+            Parameter("self", kind),
+            *(Parameter(name, kind) for name in kinds),
+            *(Parameter(name, kind, default=v) for name, v in backbone.options.items()),
+        ]
+    )
 
 
 @dataclass
@@ -55,36 +92,55 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         pipe.load_task("runs/colorization")
         image = pipe({"grey": photo}, num_inference_steps=30).images[0]
 
-    Schedulers, offloading, VAE slicing and tiling, and callbacks are those of every pipeline.
+    Schedulers, offloading, VAE slicing and tiling, and callbacks are those of every pipeline. What
+    it is made of depends on the kind of model, its `backbone`: `from_pretrained` finds it.
     """
 
-    model_cpu_offload_seq = "text_encoder->text_encoder_2->unet->vae"
+    backbone: Backbone = first_backbone()
+    model_cpu_offload_seq = offload_order(first_backbone())
     _callback_tensor_inputs = ("latents",)
 
-    def __init__(
-        self,
-        vae: AutoencoderKL,
-        text_encoder: CLIPTextModel,
-        text_encoder_2: CLIPTextModelWithProjection,
-        tokenizer: CLIPTokenizer,
-        tokenizer_2: CLIPTokenizer,
-        unet: UNet2DConditionModel,
-        scheduler: Any,
-        force_zeros_for_empty_prompt: bool = True,
-    ) -> None:
+    def __init__(self, **parts: Any) -> None:
         super().__init__()
-        self.register_modules(
-            vae=vae,
-            text_encoder=text_encoder,
-            text_encoder_2=text_encoder_2,
-            tokenizer=tokenizer,
-            tokenizer_2=tokenizer_2,
-            unet=unet,
-            scheduler=scheduler,
-        )
-        self.register_to_config(force_zeros_for_empty_prompt=force_zeros_for_empty_prompt)
-        self.vae_scale_factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        options = {name: parts.pop(name, value) for name, value in self.backbone.options.items()}
+        self.register_modules(**parts)
+        self.register_to_config(**options)
+        self.vae_scale_factor = self.scale.factor
         self.task: Task | None = None
+
+    @classmethod
+    def from_pretrained(cls, place: str | PathLike[str], **options: Any) -> OnePicPipeline:
+        """Load a model of any known kind, as every pipeline does, and with the same options."""
+        fetching = {name: options[name] for name in _FETCHING if name in options}
+        of = cls._of(cls.load_config(place, **fetching).get("_class_name"))
+        if of is not cls:
+            return of.from_pretrained(place, **options)
+        pipe: OnePicPipeline = super().from_pretrained(place, **options)
+        return pipe
+
+    @classmethod
+    def from_pipe(cls, pipeline: DiffusionPipeline, **options: Any) -> OnePicPipeline:
+        """Make one of the parts of another pipeline, as every pipeline does."""
+        of = cls._of(type(pipeline).__name__)
+        if of is not cls:
+            return of.from_pipe(pipeline, **options)
+        pipe: OnePicPipeline = super().from_pipe(pipeline, **options)
+        return pipe
+
+    @classmethod
+    def _of(cls, pipeline: Any) -> type[OnePicPipeline]:
+        backbone = backbone_of(str(pipeline))
+        return cls if backbone in (None, cls.backbone) else class_for(backbone)
+
+    @property
+    def network(self) -> Any:
+        """The network, which adapters are put on."""
+        return getattr(self, self.backbone.network.folder)
+
+    @property
+    def scale(self) -> Latents:
+        """How the VAE's latents are scaled."""
+        return Latents.of(self.vae.config)
 
     def load_task(
         self, place: str | Path, task: str | None = None, revision: str | None = None
@@ -98,22 +154,22 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         Raises:
             TaskError: when there is no such task, or the base model's weights are gone.
-            SettingsError: when the adapter was trained on another U-Net.
+            SettingsError: when the adapter was trained on another network.
         """
         found = open_task(place, task, revision)
-        latents = self.unet.config.in_channels, self.vae_scale_factor
+        latents = self.scale.channels, self.scale.factor
         if (found.channels, found.factor) != latents:
             raise TaskError(
                 f"{found.folder}: trained on {found.base}, of which a latent cell has "
                 f"{found.channels} channels and {found.factor} px; this pipeline's has "
                 f"{latents[0]} and {latents[1]}; load {found.base}"
             )
-        if found.kind != "full":  # which needs nothing of the U-Net before
+        if found.kind != "full":  # which needs nothing of the network before
             self._check_base_is_there()
         self._put_on(found)
 
     def unload_task(self) -> None:
-        """Take the adapter off, so that the U-Net is the base model's again.
+        """Take the adapter off, so that the network is the base model's again.
 
         Raises:
             TaskError: when the task had trained all weights: the base model's are gone.
@@ -126,38 +182,38 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Save the pipeline's components, as every pipeline does; a task stays in its own folder.
 
         Raises:
-            TaskError: when an adapter is on the U-Net: diffusers could not load what it writes.
+            TaskError: when an adapter is on the network: diffusers could not load what it writes.
         """
-        if getattr(self.unet, "peft_config", None):
-            raise TaskError("an adapter is on the U-Net; call unload_task before save_pretrained")
+        if getattr(self.network, "peft_config", None):
+            raise TaskError("an adapter is on the network; call unload_task before save_pretrained")
         super().save_pretrained(save_directory, **options)
 
     def _check_base_is_there(self) -> None:
         if self.task is not None and self.task.kind == "full":
             raise TaskError(
-                f"{self.task.folder} took the place of the whole U-Net; load the pipeline anew "
+                f"{self.task.folder} took the place of the whole network; load the pipeline anew "
                 f"from {self.task.base}"
             )
 
     def _put_on(self, task: Task) -> None:
         """Exchange the weights for a task's; when they do not fit, those from before stay."""
-        before, dtype = self.task, self.unet.dtype
+        before, dtype = self.task, self.network.dtype
         self._take_off()
         try:
-            load_trained(self.unet, task.folder)
+            load_trained(self.network, task.folder, self.backbone.network.folder)
         except BaseException:
             self._take_off()
-            cast(self.unet.parameters(), dtype)
+            cast(self.network.parameters(), dtype)
             if before is not None and before.kind != "full":
                 self.task = None
-                load_trained(self.unet, before.folder)
+                load_trained(self.network, before.folder, self.backbone.network.folder)
                 self.task = before
             raise
         self.task = task
 
     def _take_off(self) -> None:
-        if getattr(self.unet, "peft_config", None):
-            self.unet.unload_lora()
+        if getattr(self.network, "peft_config", None):
+            self.network.unload_lora()
 
     @torch.no_grad()
     def __call__(
@@ -188,21 +244,22 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         Args:
             images: for each of the task's inputs a path, encoded bytes or an image; or a canvas
                 that `make_canvas` made of them, with the prompt and all of that in it.
-            prompt: in place of the task's own.
+            prompt: text in place of the task's own.
             values: the columns that the task's prompt names, such as ``{"caption": "a cat"}``.
-            negative_prompt: by default what the model's pipeline takes for no prompt.
-            num_inference_steps: of the scheduler.
+            negative_prompt: text that guidance leads away from; by default what the model's
+                pipeline takes for no prompt.
+            num_inference_steps: number of steps of the scheduler.
             guidance_scale: how far to go beyond no prompt; 1 is no guidance.
             image_guidance_scale: how far to go beyond no context; for adapters that were trained
                 with context dropout.
             guidance_rescale: phi of Lin et al. 2024, against colours that guidance burns out.
-            num_images_per_prompt: fillings of the same canvas.
+            num_images_per_prompt: number of fillings of the same canvas.
             panel_size: (width, height) in px, by default that of training.
             layout: rows of panels, by default those of training.
-            eta: of DDIM.
-            generator: of the noise, or one for each image.
+            eta: DDIM's share of fresh noise in each step.
+            generator: source of the noise, or one for each image.
             latents: noise in place of random one, [N, C, H, W] of the whole canvas.
-            key: from which random operations of the panels draw; the row's key when compiling.
+            key: name from which random operations of the panels draw; a row's key in compiling.
             output_type: ``pil``, ``np``, ``pt``, ``latent``, or ``canvas`` for whole canvases.
             return_dict: False gives a tuple.
             callback_on_step_end: as in every pipeline.
@@ -215,8 +272,13 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError(f"output_type {output_type!r}; known: {', '.join(OUTPUT_TYPES)}")
         if unknown := set(callback_on_step_end_tensor_inputs) - set(self._callback_tensor_inputs):
             raise ValueError(f"callback_on_step_end_tensor_inputs: {unknown}; known: latents")
+        guidance = Guidance(
+            guidance_scale=guidance_scale,
+            image_guidance_scale=image_guidance_scale,
+            guidance_rescale=guidance_rescale,
+        )
         task = self._loaded_task()
-        if image_guidance_scale != 1 and not task.knows_no_context:
+        if "nothing" in guidance.branches and not task.knows_no_context:
             warnings.warn(
                 f"task {task.name} was trained without context dropout: image guidance compares "
                 "with something that it has never seen",
@@ -234,14 +296,15 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         device = self._execution_device
         x_0, m = self.encode_context(canvas), torch.from_numpy(canvas.mask)[None].to(device)
         network = GuidedNetwork(
-            self.unet,
+            self.network,
+            self.backbone,
             m,
-            canvas.layout.canvas_size,
+            self._conditions(canvas),
             (self._embed(canvas.prompt), self._embed(negative_prompt)),
-            Guidance(guidance_scale, image_guidance_scale, guidance_rescale),
+            guidance,
         )
-        self.scheduler.set_timesteps(num_inference_steps, device=device)
         noise = self._noise((num_images_per_prompt, *x_0.shape[1:]), generator, latents)
+        state = self.backbone.sampling.begin(self.scheduler, num_inference_steps, noise)
         with self.progress_bar(total=len(self.scheduler.timesteps)) as bar:
 
             def after_step(number: int, t: Tensor, state: Tensor) -> Tensor:
@@ -258,8 +321,9 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
             filled = denoise(
                 m,
                 x_0,
-                noise * self.scheduler.init_noise_sigma,
+                state,
                 self.scheduler,
+                self.backbone.sampling,
                 network,
                 self._step_options(generator, eta),
                 after_step,
@@ -274,30 +338,19 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         Each panel is encoded alone and rounded to float16, as the compiler does, and without what
         is to be filled of it.
         """
-        channels = self.vae.config.latent_channels
-        box = canvas.layout.boxes(canvas.targets[0])[0].divided(self.vae_scale_factor)
-        unknown = np.zeros((channels, box.height, box.width), np.float16)
+        box = canvas.layout.boxes(canvas.targets[0])[0].divided(self.scale.factor)
+        unknown = np.zeros((self.scale.channels, box.height, box.width), np.float16)
         latents = dict.fromkeys(canvas.layout.panels, unknown)
         context = canvas.context
         names = [name for name in canvas.layout.panels if name in context]
         pixels = np.stack([context[name] for name in names])
         with upcast(self.vae):
-            encoded = encode_pixels(
-                self.vae, pixels, self, canvas.noise_seeds(pixels), self._execution_device
+            encoded = self.scale.encode(
+                self.vae, pixels, canvas.noise_seeds(pixels), self._execution_device
             )
         latents |= dict(zip(names, encoded.half().cpu().numpy(), strict=True))
         x_0 = torch.from_numpy(assemble_latents(canvas.layout, latents))[None]
         return x_0.to(self._execution_device, torch.float32)
-
-    @property
-    def scaling_factor(self) -> float:
-        """What latents are multiplied by."""
-        return float(self.vae.config.scaling_factor)
-
-    @property
-    def shift_factor(self) -> float:
-        """What is subtracted from latents before."""
-        return float(self.vae.config.get("shift_factor") or 0.0)
 
     def _loaded_task(self) -> Task:
         if self.task is None:
@@ -306,7 +359,7 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def _check_size(self, canvas: Canvas) -> None:
         width, height = canvas.layout.canvas_size
-        native = (self.unet.config.sample_size * self.vae_scale_factor) ** 2
+        native = self.backbone.native_area(self.network.config, self.vae.config, self.scale.factor)
         if (canvas.layout.width, canvas.layout.height) == self._loaded_task().size:
             return  # whatever its size, the adapter has learned it
         if not native / 2 <= width * height <= native * 2:
@@ -316,17 +369,22 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
                 stacklevel=4,
             )
 
-    def _embed(self, prompt: str | None) -> tuple[Tensor, Tensor]:
-        """A prompt's hidden states [1, 77, D] and pooled embedding [1, P]; None is no prompt."""
-        device, dtype = self._execution_device, self.unet.dtype
-        pairs = [(self.tokenizer, self.text_encoder), (self.tokenizer_2, self.text_encoder_2)]
-        found = embed_prompts(pairs, [prompt or ""], device)
-        hidden, pooled = (
-            torch.from_numpy(x).to(device, dtype) for x in (found.hidden, found.pooled)
-        )
-        if prompt is None and self.config.force_zeros_for_empty_prompt:
-            return torch.zeros_like(hidden), torch.zeros_like(pooled)
-        return hidden, pooled
+    def _embed(self, prompt: str | None) -> dict[str, Tensor]:
+        """A prompt's arrays, [1, ...] by name; None is no prompt."""
+        device, dtype = self._execution_device, self.network.dtype
+        encoders = {part.folder: getattr(self, part.folder) for part in self.backbone.encoders}
+        found = self.backbone.embed(encoders, [prompt or ""], device)
+        if prompt is None and self.backbone.zero_empty_prompt(self.config):
+            found = found.zeros()
+        tensors = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
+        return {name: one.to(device) for name, one in in_dtype(tensors, dtype).items()}
+
+    def _conditions(self, canvas: Canvas) -> dict[str, Tensor]:
+        """What the network is told besides the prompt, [1, ...] by name."""
+        size = {"canvas_size": canvas.layout.canvas_size}
+        told = self.backbone.conditions(size, self._loaded_task().recipe.fit)
+        device = self._execution_device
+        return {name: torch.from_numpy(array)[None].to(device) for name, array in told.items()}
 
     def _noise(self, shape: tuple[int, ...], generator: Any, latents: Tensor | None) -> Tensor:
         """Unit normal noise, float32 [N, C, H, W]; `latents` if they are given."""
@@ -366,7 +424,23 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         images: list[dict[str, NDArray[np.uint8]]] = [{} for _ in filled]
         with upcast(self.vae):
             for name, box in canvas.target_boxes():
-                pixels = decode_box(self.vae, filled, box, self.vae_scale_factor, self)
+                pixels = decode_box(self.vae, filled, box, self.scale)
                 for image, panel in zip(images, pixels.numpy(), strict=True):
                     image[name] = paste(canvas, name, panel)
         return images
+
+
+@cache
+def class_for(backbone: Backbone) -> type[OnePicPipeline]:
+    """The pipeline of another kind of model, under the name that its backbone gives it."""
+
+    def init(self: OnePicPipeline, **parts: Any) -> None:
+        OnePicPipeline.__init__(self, **parts)
+
+    body = {"backbone": backbone, "model_cpu_offload_seq": offload_order(backbone)}
+    cls = type(backbone.pipelines[0], (OnePicPipeline,), {**body, "__init__": init})
+    declare_parts(cls, backbone)
+    return cls
+
+
+declare_parts(OnePicPipeline, OnePicPipeline.backbone)

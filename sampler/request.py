@@ -1,21 +1,30 @@
-"""What is asked for: an adapter, images and settings, as plain data that a PNG can carry."""
+"""A request: an adapter, images and settings, as plain data that a PNG can carry."""
 
 from __future__ import annotations
 
 import io
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from PIL import Image, PngImagePlugin
-from pydantic import Field, FiniteFloat, ValidationError
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ..common.errors import TaskError
 from ..common.secrets import marked_place
 from ..common.strict import Strict
 from .files import write_file
+from .guidance import Guidance
 
 _KEY = "onepic"
+#: The field whose settings lie among the others in plain data.
+_GUIDANCE = "guidance"
 
 SchedulerName = Literal[
     "ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_karras", "euler", "euler_a", "heun", "lcm", "unipc"
@@ -30,7 +39,8 @@ class Request(Strict):
 
     `images` are paths or URLs by the task's inputs. The command makes the paths of files and
     folders absolute, so that a request holds from any folder. `number` is which of the pictures of
-    one call it is: its noise has the seed `seed` + `number`.
+    one call it is: its noise has the seed `seed` + `number`. As plain data, the settings of
+    `guidance` lie among the others.
     """
 
     run: str
@@ -44,11 +54,32 @@ class Request(Strict):
     number: int = Field(default=0, ge=0)
     steps: int = Field(default=30, ge=1, le=1000)
     scheduler: SchedulerName | None = None
-    guidance_scale: FiniteFloat = 5.0
-    image_guidance_scale: FiniteFloat = 1.0
-    guidance_rescale: float = Field(default=0.0, ge=0, le=1)
+    guidance: Guidance = Guidance()
     panel_size: tuple[Side, Side] | None = None
     layout: tuple[tuple[str, ...], ...] | None = None
+
+    @classmethod
+    def known_keys(cls) -> list[str]:
+        """The keys of the plain data."""
+        own = super().known_keys()
+        place = own.index(_GUIDANCE)
+        return [*own[:place], *Guidance.known_keys(), *own[place + 1 :]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_guidance(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or _GUIDANCE in data:
+            return data
+        guidance = {key: data[key] for key in Guidance.model_fields if key in data}
+        others = {key: value for key, value in data.items() if key not in guidance}
+        return others | {_GUIDANCE: guidance}
+
+    @model_serializer(mode="wrap")
+    def _spread_guidance(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        for key, value in dump(self).items():
+            plain |= value if key == _GUIDANCE else {key: value}
+        return plain
 
     def public(self) -> Request:
         """The request as a picture may carry it: its addresses without user names and queries."""
@@ -79,7 +110,7 @@ def save_picture(image: Image.Image, path: Path, request: Request | None = None)
 
 
 def read_request(path: Path) -> Request:
-    """How a picture was made.
+    """Read how a picture was made.
 
     Raises:
         TaskError: when it cannot be read or does not say.
@@ -111,6 +142,7 @@ def problems(error: ValidationError) -> list[str]:
     """``setting: what is wrong with it``, for each."""
     found = []
     for problem in error.errors():
-        place = [*problem["loc"], *filter(None, [problem.get("ctx", {}).get("key")])]
+        place = [part for part in problem["loc"] if part != _GUIDANCE]
+        place += filter(None, [problem.get("ctx", {}).get("key")])
         found.append(": ".join(filter(None, [".".join(map(str, place)), problem["msg"]])))
     return found

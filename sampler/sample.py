@@ -9,7 +9,7 @@ from diffusers.utils import logging as diffusers_logging
 from PIL import Image
 from transformers.utils import logging as transformers_logging
 
-from ..backbones.model import ENCODERS, check_is_sdxl, locate_model, weights_variant
+from ..backbones.model import open_model
 from ..common.errors import ModelError, RunError, TaskError
 from .canvas import Canvas
 from .decode import whole_canvas
@@ -17,8 +17,6 @@ from .pipeline import OnePicPipeline
 from .request import Request
 from .schedulers import make_scheduler
 from .task import Task
-
-_PATTERNS = ("model_index.json", "unet/*", "scheduler/*", *(f"{name}/*" for name in ENCODERS))
 
 
 @dataclass(frozen=True)
@@ -34,23 +32,22 @@ def open_pipeline(task: Task, model: str | None = None) -> OnePicPipeline:
 
     Raises:
         ModelError: when the model cannot be found or loaded.
-        SettingsError: when the adapter was trained on another U-Net.
+        SettingsError: when the adapter was trained on another network.
     """
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     name = model or task.base
-    folder, _ = locate_model(name, None if model else task.revision, _PATTERNS, "unet")
-    check_is_sdxl(name, folder)
+    found = open_model(name, None if model else task.revision, ("vae", "encoders", "network"))
     on_gpu = torch.cuda.is_available()
     try:
         pipe: OnePicPipeline = OnePicPipeline.from_pretrained(
-            folder,
+            found.folder,
             dtype=torch.float16 if on_gpu else torch.float32,
-            variant=weights_variant(name, folder / "unet"),
+            variant=found.variant_of(found.backbone.network),
             use_safetensors=True,
         )
     except (OSError, ValueError) as error:
-        raise ModelError(f"model {name}: {folder} cannot be loaded: {error}") from error
+        raise ModelError(f"model {name}: {found.folder} cannot be loaded: {error}") from error
     pipe.set_progress_bar_config(disable=True)
     pipe.load_task(task.folder, task.name)
     if on_gpu:
@@ -66,9 +63,11 @@ def fill(pipe: OnePicPipeline, canvas: Canvas, request: Request) -> Filled:
         RunError: when memory does not suffice.
     """
     if request.scheduler is not None:
-        pipe.scheduler = make_scheduler(request.scheduler, pipe.scheduler.config)
+        pipe.scheduler = make_scheduler(
+            request.scheduler, pipe.scheduler.config, pipe.backbone.sampling
+        )
     try:
-        pipe.scheduler.set_timesteps(request.steps)
+        pipe.backbone.sampling.begin(pipe.scheduler, request.steps, torch.zeros(()))
     except ValueError as error:
         raise TaskError(f"--steps {request.steps}: {error}") from error
     try:
@@ -86,9 +85,7 @@ def _fill(pipe: OnePicPipeline, canvas: Canvas, request: Request) -> Filled:
         canvas,
         negative_prompt=request.negative_prompt,
         num_inference_steps=request.steps,
-        guidance_scale=request.guidance_scale,
-        image_guidance_scale=request.image_guidance_scale,
-        guidance_rescale=request.guidance_rescale,
+        **request.guidance.model_dump(),
         # The same noise on every machine: it is drawn on the CPU.
         generator=torch.Generator().manual_seed(request.seed + request.number),
         output_type="latent",

@@ -8,24 +8,21 @@ from typing import Any
 
 import diffusers
 
+from ..backbones.sampling import Sampling
+from ..common.errors import TaskError
+from ..common.strict import suggest
 from .request import SchedulerName
 
-_KNOWN: dict[SchedulerName, tuple[str, dict[str, Any]]] = {
-    "ddim": ("DDIMScheduler", {}),
-    "ddpm": ("DDPMScheduler", {}),
-    "dpmpp_2m": ("DPMSolverMultistepScheduler", {}),
-    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "euler_a": ("EulerAncestralDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "lcm": ("LCMScheduler", {}),
-    "unipc": ("UniPCMultistepScheduler", {}),
-}
 
+def make_scheduler(name: SchedulerName, config: Mapping[str, Any], sampling: Sampling) -> Any:
+    """A scheduler with the noise schedule of another one's config.
 
-def make_scheduler(name: SchedulerName, config: Mapping[str, Any]) -> Any:
-    """A scheduler with the noise schedule of another one's config."""
-    kind, options = _KNOWN[name]
+    Raises:
+        TaskError: when there is none of this name for the model; listing those that there are.
+    """
+    if name not in sampling.schedulers:
+        raise TaskError(f"--scheduler {name}: {suggest(name, sampling.schedulers)}")
+    kind, options = sampling.schedulers[name]
     scheduler = getattr(diffusers, kind)
     # Diffusers would print a warning about each setting that only the other one has.
     known = {

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..backbones.known import BACKBONES
+from ..canvas.filling import arranged, filling, inputs_of, shown_panels
 from ..canvas.layout import Layout
 from ..canvas.recipe import CanvasRecipe, canvas_recipe
 from ..canvas.sizes import check_panel_size
@@ -20,7 +22,7 @@ from ..trainer.task_card import CARD_VERSION, TASK_CARD
 
 @dataclass(frozen=True)
 class Task:
-    """What an adapter in `folder` was trained to do.
+    """The task that an adapter in `folder` was trained to do.
 
     `kind` is the adapter's, such as ``lora``. `recipe` has everything but a source. `size` is a
     panel's (width, height) in px as trained, `factor` the px along a side of a latent cell,
@@ -48,17 +50,14 @@ class Task:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What an image is needed for: the other panels, in reading order, and masks.
+        """The images that are needed: of the other panels, in reading order, and masks.
 
         Where a mask narrows the target, its panel is an input too: it stays as it is outside.
         """
-        shown = dict.fromkeys(name for row in self.recipe.layout for name in row)
-        kept = [name for name in shown if name not in self.targets or self.recipe.target.mask]
-        masks = [mask for name in kept for mask in self.recipe.masks_of(name)]
-        return tuple(dict.fromkeys([*kept, *masks]))
+        return inputs_of(self.recipe)
 
     def arranged(self, rows: Sequence[Sequence[str]]) -> Task:
-        """The same task on another grid of its panels; targets that it does not show are left out.
+        """Arrange the panels on another grid; targets that it does not show are left out.
 
         Raises:
             TaskError: when a panel is unknown, or the grid is none that a recipe could have.
@@ -70,39 +69,31 @@ class Task:
                     f"task {self.name}: layout: no panel {name!r}; "
                     f"{suggest(name, self.recipe.panels)}"
                 )
-        targets = tuple(name for name in self.targets if name in shown)
-        if not targets:
+        if not set(shown) & set(self.targets):
             raise TaskError(
                 f"task {self.name}: layout: nothing to fill; show {' or '.join(self.targets)}"
             )
-        data = self.recipe.model_dump(by_alias=True)
-        data["layout"] = tuple(map(tuple, rows))
-        data["panels"] = {name: data["panels"][name] for name in dict.fromkeys(shown)}
-        data["target"] |= {"panels": targets, "choose": None}
-        data["align"] = ()
         try:
-            return replace(self, recipe=CanvasRecipe.model_validate(data))
+            return replace(self, recipe=arranged(self.recipe, rows))
         except ValidationError as error:
             reasons = "; ".join(problem["msg"] for problem in error.errors())
             raise TaskError(f"task {self.name}: {reasons.removeprefix('Value error, ')}") from error
 
     def filling(self, given: Collection[str]) -> Task:
-        """The same task, where targets were drawn for each sample, with those that are not given.
+        """Fix targets that were drawn for each sample to those that are not given.
 
         Raises:
             TaskError: when nothing is left to fill, or nothing is given.
         """
         if self.recipe.target.choose is None:
             return self
-        targets = tuple(name for name in self.targets if name not in given)
-        shown = {name for row in self.recipe.layout for name in row}
-        if not targets or set(targets) == shown:
+        targets = [name for name in self.targets if name not in given]
+        if not targets or set(targets) == set(shown_panels(self.recipe)):
             raise TaskError(
                 f"task {self.name}: give images of some of {', '.join(self.targets)}; those that "
                 "are left out are filled"
             )
-        target = self.recipe.target.model_copy(update={"panels": targets, "choose": None})
-        return replace(self, recipe=self.recipe.model_copy(update={"target": target}))
+        return replace(self, recipe=filling(self.recipe, targets))
 
     def layout(self, size: tuple[int, int] | None = None) -> Layout:
         """The canvas with panels of `size` (width, height) px, by default those of training.
@@ -160,7 +151,8 @@ def _find(place: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    patterns = [TASK_CARD, "*.safetensors", "*.json", "unet/*"]
+    networks = dict.fromkeys(f"{one.network.folder}/*" for one in BACKBONES.values())
+    patterns = [TASK_CARD, "*.safetensors", "*.json", *networks]
     try:
         return Path(snapshot_download(place, revision=revision, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:

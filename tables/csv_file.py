@@ -70,7 +70,7 @@ def _header(file: TextFile, dialect: Dialect) -> list[str]:
 
 
 def _dialect_of(file: TextFile, said: TextFormat) -> Dialect:
-    """What the first line and the recipe tell."""
+    """Tell the dialect from the first line and the recipe."""
     with file.text() as text:
         header = next((line for line in text if not line.isspace()), "")
     if "\0" in header:
@@ -87,7 +87,7 @@ def _usual_delimiter(place: str) -> str:
 
 
 def _how_read(file: TextFile, dialect: Dialect, said: TextFormat) -> Counts:
-    """What was found out about a file and is not as its name says."""
+    """Describe what was found out about a file and is not as its name says."""
     name = name_of(file.place)
     found = []
     if said.delimiter is None and dialect.delimiter != _usual_delimiter(file.place):

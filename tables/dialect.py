@@ -19,7 +19,7 @@ csv.field_size_limit(1 << 27)
 
 @dataclass(frozen=True)
 class TextFormat:
-    """What a recipe says of a table's text; None is found out."""
+    """The keys of a recipe about a table's text; None is found out."""
 
     encoding: str | None = None
     delimiter: str | None = None
@@ -52,7 +52,7 @@ class Dialect:
 
 
 def find_delimiter(header: str, usual: str) -> str:
-    """What divides the names in a header: `usual`, unless only another one does."""
+    """Find what divides the names in a header: `usual`, unless only another one does."""
     dividing = [mark for mark in _DELIMITERS if _divides(mark, header)]
     return dividing[0] if usual not in dividing and len(dividing) == 1 else usual
 

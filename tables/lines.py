@@ -64,7 +64,7 @@ def json_columns(place: str, said: TextFormat = AS_FOUND) -> list[str]:
 
 
 def wanted_columns(columns: Columns, key: str | None, present: list[str], place: str) -> list[str]:
-    """Those of the columns and the key that a file has.
+    """Choose the columns that a file has, and the key.
 
     Raises:
         SourceError: naming one that is needed and not there, or there more than once.

@@ -46,7 +46,7 @@ def resolve(path: str, base: Path | str) -> str:
 
 
 def inside(folder: str, path: str) -> str:
-    """As `resolve`, for the cells of tables: much faster, and with dots and links as written."""
+    """Resolve the cells of tables: much faster than `resolve`, with dots and links as written."""
     if "://" in path or path.startswith("/"):
         return path
     return f"{folder.rstrip('/')}/{path}"
@@ -130,7 +130,7 @@ def short_sha256(data: bytes) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """What went wrong, in the words of the library that met it."""
+    """Say what went wrong, in the words of the library that met it."""
     return getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
 
 

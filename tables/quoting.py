@@ -1,4 +1,4 @@
-"""What quotes mean in a CSV, by the evidence of the whole file.
+"""Quotes of a CSV, and what they mean by the evidence of the whole file.
 
 Captions may begin with a quote where a file knows no quoting, and hold line breaks where it does.
 Read the wrong way, a quote takes the rows up to the next one into its cell.
@@ -25,7 +25,7 @@ _OTHER_ESCAPE = re.compile(r'(?<!\\)(?:\\\\)*\\[^"\\]')
 
 @dataclass(frozen=True)
 class _Marks:
-    """What of the signs of quoting occurs in a file."""
+    """The signs of quoting that occur in a file."""
 
     quotes: bool = False
     escaped_quotes: bool = False

@@ -33,7 +33,7 @@ class Records:
     heights: Sequence[int]
 
     def spanning(self) -> Iterator[tuple[int, list[str]]]:
-        """Those that stand on more than one line."""
+        """The records that stand on more than one line."""
         for line, row, height in zip(self.lines, self.rows, self.heights, strict=True):
             if height > 1:
                 yield line, row

@@ -1,4 +1,4 @@
-"""What every source of rows offers: a scan that names its rows, and a reader for any of them."""
+"""The base of every source of rows: a scan that names its rows, and a reader for any of them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Source(Strict):
     kind: str
     stamp: StampKind = Field(
         default="stat",
-        description="How a changed row is noticed: by the size and modification time of its files, "
-        "or by their SHA-256 (slower, but unmoved by a copy or a touch).",
+        description="Sign by which a changed row is noticed: the size and modification time of its "
+        "files, or their SHA-256 (slower, but unmoved by a copy or a touch).",
     )
     group: str | None = Field(
         default=None,

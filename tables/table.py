@@ -66,12 +66,13 @@ class TableSource(Source):
     delimiter: str | None = Field(
         default=None,
         pattern=r'^[^"\\\r\n]$',
-        description="What divides the cells of a CSV; by default the one that divides its header.",
+        description="Delimiter of the cells of a CSV; by default the one that divides its header.",
     )
     quoting: Quoting | None = Field(
         default=None,
-        description="How a CSV has a quote in a cell: `doubled` or behind a `backslash` in cells "
-        "in quotes; with `none` quotes are part of the text. By default what the whole file says.",
+        description="Spelling of a quote in a cell of a CSV: `doubled` or behind a `backslash` in "
+        "cells in quotes; with `none` quotes are part of the text. By default what the whole file "
+        "says.",
     )
 
     def column_names(self, base: Path) -> list[str]:

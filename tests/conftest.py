@@ -22,7 +22,8 @@ from PIL import Image
 
 from onepic.backbones.model import open_model
 from onepic.compiler import Recipe, Scheduling, Summary, compile_dataset
-from onepic.compiler.engines.engine import EncoderSettings, LocalEncoder
+from onepic.compiler.engines.engine import EncoderSettings
+from onepic.compiler.engines.local import LocalEncoder
 
 DrawPicture = Callable[..., Image.Image]
 

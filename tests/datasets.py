@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from onepic.backbones.embeddings import Embeddings
+from onepic.backbones.texts import Embeddings
 from onepic.common.lock import locked
 from onepic.dataset.index import SHARED, Rejection, ShardHeader
 from onepic.dataset.info import DatasetInfo
 from onepic.dataset.info_parts import Totals
-from onepic.dataset.names import DATASET, NULL_PROMPT
+from onepic.dataset.names import DATASET, NULL_PROMPT, STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
 
@@ -72,13 +72,16 @@ def write_dataset(
     Each shard has two prompts; everything in the empty prompt's embeddings is 7.
     """
     random = np.random.default_rng(seed)
-    with locked(folder) as token:
+    with locked(folder, STATE) as token:
         headers = [
             _write_shard(folder, number, token, random, size, shapes)
             for number, size in enumerate(counts)
         ]
     seven = np.full((1, 3, 8), 7, np.float16), np.full((1, 4), 7, np.float16)
-    write_null_prompt(folder / NULL_PROMPT, Embeddings(*seven, cut=[False]))
+    write_null_prompt(
+        folder / NULL_PROMPT,
+        Embeddings(dict(zip(("hidden", "pooled"), seven, strict=True)), [False]),
+    )
     (folder / DATASET).write_bytes(make_info().completed(headers).to_json())
     return folder
 
@@ -121,9 +124,8 @@ def _write_shard(
             writer.add(_new_sample(f"{number * 100 + row:09d}", random, shapes[row % len(shapes)]))
         prompts = len(writer.prompts)
         hidden, pooled = random.random((prompts, 3, 8)), random.random((prompts, 4))
-        embeddings = Embeddings(
-            hidden.astype(np.float16), pooled.astype(np.float16), [False] * prompts
-        )
+        arrays = {"hidden": hidden.astype(np.float16), "pooled": pooled.astype(np.float16)}
+        embeddings = Embeddings(arrays, [False] * prompts)
         rejected = () if size else (Rejection("0", "a", "", "read", "missing"),)
         return writer.complete("f" * 64, embeddings if size else None, rejected, (size, size))
 

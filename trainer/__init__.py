@@ -2,12 +2,13 @@
 
 In the order in which a run meets the modules:
 
-- `settings`, `adapter`: what is asked for, and what is trained.
-- `canvases`, `samples`: a dataset that is open, here or by `compiler.stores` from a URL, and where
-  its samples lie.
-- `links`, `hold_out`, `division`: which samples belong together, and what is validated on.
-- `order`, `fetch_ahead`, `reader`, `conditioning`, `loader`: samples become batches.
-- `base`, `objective`, `step`: the model, and from a batch to its losses.
+- `settings`, `adapter_settings`: what is asked for.
+- `canvases`: a dataset that is open, here or from a URL.
+- `links`, `hold_out`, `division`, `skipped`: which samples belong together, are validated on, or
+  left out.
+- `order`, `fetch_ahead`, `conditioning`, `loader`: samples become batches.
+- `base`, `adapter`: the model, and what of it is trained.
+- `objective`, `step`: from a batch to its losses.
 - `optimizer`, `state`, `checkpoint`, `resume`: what training changes, and how it is kept.
 - `run`, `loop`, `recorder`, `validation`, `metrics`: the steps, and what is said of them.
 - `export`, `unscaled`, `kohya`, `task_card`, `card`, `outputs`, `publish`: what a run leaves.

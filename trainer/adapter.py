@@ -1,110 +1,86 @@
-"""What is trained of the U-Net: an adapter on some of its layers, or all of it."""
+"""What is trained of a network: an adapter on some of its layers, or all of it."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from ..common.errors import SettingsError
-from ..common.strict import Strict
+from .adapter_settings import AdapterSettings
 
-if TYPE_CHECKING:
-    from diffusers import UNet2DConditionModel
-
-# peft is imported where it is used: it takes seconds, and settings are read without it.
+# peft is imported where it is used: it takes seconds.
 
 _ADAPTER = "default"
 _LAYERS = (nn.Linear, nn.Conv2d)
 
 
-class AdapterSettings(Strict):
-    """Which weights are trained, and how many; the defaults are those of ONE-PIC (Tao et al.)."""
-
-    kind: Literal["lora", "rslora", "dora", "loha", "lokr", "full"] = Field(
-        default="lora",
-        description="`full` trains every weight of the U-Net and reads nothing else of these.",
-    )
-    rank: int = Field(default=32, ge=1)
-    alpha: float = Field(
-        default=4,
-        gt=0,
-        description="Scales what is learned: alpha / rank, or with rslora alpha / sqrt(rank).",
-    )
-    targets: tuple[str, ...] = Field(
-        default=("attn1.to_q", "attn1.to_k", "attn1.to_v"),
-        min_length=1,
-        description="Ends of the names of linear and convolution layers of the U-Net.",
-    )
-
-
-def add_adapter(unet: UNet2DConditionModel, settings: AdapterSettings, seed: int) -> None:
-    """Make a U-Net trainable: a frozen base of its own dtype with float32 weights of an adapter.
+def add_adapter(network: Any, settings: AdapterSettings, seed: int) -> None:
+    """Make a network trainable: a frozen base of its own dtype with float32 weights of an adapter.
 
     The new weights depend on the seed alone, and torch's global random state is left as it was.
-    ``full`` turns the whole U-Net to float32. A target that matches no layer is a SettingsError.
+    ``full`` turns the whole network to float32. A target that matches no layer is a SettingsError.
     """
     if settings.kind == "full":
-        cast(unet.requires_grad_(True).parameters(), torch.float32)
+        cast(network.requires_grad_(True).parameters(), torch.float32)
         return
-    _check_targets(unet, settings.targets)
-    unet.requires_grad_(False)
+    _check_targets(network, settings.targets)
+    network.requires_grad_(False)
     # peft draws on the CPU, whatever the device; torch.manual_seed would seed the GPUs too.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        unet.add_adapter(_peft_config(settings), _ADAPTER)
-    cast(trainable(unet).values(), torch.float32)
+        network.add_adapter(_peft_config(settings), _ADAPTER)
+    cast(trainable(network).values(), torch.float32)
     if settings.kind == "dora":
-        _reset_magnitudes(unet)
+        _reset_magnitudes(network)
 
 
 def cast(parameters: Iterable[nn.Parameter], dtype: torch.dtype) -> None:
-    """Change the dtype of some parameters in place; diffusers' ``unet.to(dtype)`` warns of it."""
+    """Change the dtype of some parameters in place; diffusers' ``to(dtype)`` warns of it."""
     for parameter in parameters:
         parameter.data = parameter.data.to(dtype)
 
 
-def trainable(unet: UNet2DConditionModel) -> dict[str, nn.Parameter]:
-    """The parameters to optimise, by name, in the U-Net's order."""
-    return {name: value for name, value in unet.named_parameters() if value.requires_grad}
+def trainable(network: Any) -> dict[str, nn.Parameter]:
+    """The parameters to optimise, by name, in the network's order."""
+    return {name: value for name, value in network.named_parameters() if value.requires_grad}
 
 
-def count_parameters(unet: UNet2DConditionModel) -> tuple[int, int]:
+def count_parameters(network: Any) -> tuple[int, int]:
     """How many numbers are trained, and how many there are, the trained ones included."""
-    everything = sum(parameter.numel() for parameter in unet.parameters())
-    return sum(parameter.numel() for parameter in trainable(unet).values()), everything
+    everything = sum(parameter.numel() for parameter in network.parameters())
+    return sum(parameter.numel() for parameter in trainable(network).values()), everything
 
 
-def adapter_state(unet: UNet2DConditionModel, settings: AdapterSettings) -> dict[str, Tensor]:
-    """The trained weights under peft's names, or the whole U-Net's under its own (``full``)."""
+def adapter_state(network: Any, settings: AdapterSettings) -> dict[str, Tensor]:
+    """The trained weights under peft's names, or the whole network's under its own (``full``)."""
     if settings.kind == "full":
-        return dict(unet.state_dict())
+        return dict(network.state_dict())
     from peft import get_peft_model_state_dict
 
     state: dict[str, Tensor] = get_peft_model_state_dict(
-        unet, adapter_name=_ADAPTER, save_embedding_layers=False
+        network, adapter_name=_ADAPTER, save_embedding_layers=False
     )
     return state
 
 
 def load_adapter_state(
-    unet: UNet2DConditionModel, settings: AdapterSettings, state: Mapping[str, Tensor]
+    network: Any, settings: AdapterSettings, state: Mapping[str, Tensor]
 ) -> None:
-    """Put weights of `adapter_state` back; the U-Net has an adapter of the same settings already.
+    """Put weights of `adapter_state` back; the network has an adapter of the same settings already.
 
     Names or shapes that are not exactly the adapter's are a SettingsError.
     """
-    _check_fit(adapter_state(unet, settings), state)
+    _check_fit(adapter_state(network, settings), state)
     if settings.kind == "full":
-        unet.load_state_dict(state)
+        network.load_state_dict(state)
         return
     from peft import set_peft_model_state_dict
 
-    set_peft_model_state_dict(unet, dict(state), adapter_name=_ADAPTER)
+    set_peft_model_state_dict(network, dict(state), adapter_name=_ADAPTER)
 
 
 def peft_fields(settings: AdapterSettings) -> dict[str, Any]:
@@ -142,24 +118,24 @@ def _peft_config(settings: AdapterSettings) -> Any:
     return get_peft_config(peft_fields(settings))
 
 
-def _reset_magnitudes(unet: UNet2DConditionModel) -> None:
+def _reset_magnitudes(network: Any) -> None:
     """Set DoRA's magnitudes to the base's norms, in float32.
 
     peft takes them in the base's dtype; those of a bfloat16 base are off by up to 0.4 %, and the
-    U-Net would not begin as the base.
+    network would not begin as the base.
     """
     from peft.tuners.lora import LoraLayer
 
-    for layer in unet.modules():
+    for layer in network.modules():
         if isinstance(layer, LoraLayer) and _ADAPTER in layer.lora_magnitude_vector:
             magnitude = layer.lora_magnitude_vector[_ADAPTER].weight
             weight = layer.get_base_layer().weight.detach().float()
             magnitude.data = torch.linalg.norm(weight.flatten(1), dim=1).view_as(magnitude)
 
 
-def _check_targets(unet: UNet2DConditionModel, targets: Sequence[str]) -> None:
+def _check_targets(network: Any, targets: Sequence[str]) -> None:
     # peft complains only when none of the targets matches.
-    modules = dict(unet.named_modules())
+    modules = dict(network.named_modules())
     wrong = [target for target in targets if not _names_layers(target, modules)]
     if wrong:
         raise SettingsError("\n".join(_explain(target, modules) for target in wrong))
@@ -174,7 +150,8 @@ def _names_layers(target: str, modules: Mapping[str, nn.Module]) -> bool:
 def _explain(target: str, modules: Mapping[str, nn.Module]) -> str:
     layers = [name for name, module in modules.items() if isinstance(module, _LAYERS)]
     close = difflib.get_close_matches(target, _endings(layers, target.count(".") + 2), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "examples: attn1.to_q, ff.net.2, proj_in"
+    examples = ", ".join(_endings(layers, 2)[:3])
+    hint = f"did you mean {close[0]!r}?" if close else f"examples: {examples}"
     return f"adapter.targets: no linear or convolution layers are called {target!r}; {hint}"
 
 
@@ -192,7 +169,7 @@ def _check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> N
     if wrong:
         name = wrong[0]
         raise SettingsError(
-            f"the saved weights are not of this adapter or not of this U-Net: {len(wrong)} of them "
+            f"the saved weights are not of this adapter or network: {len(wrong)} of them "
             f"differ, such as {name}: found {given.get(name, 'none')}, expected "
             f"{wanted.get(name, 'none')}; use the settings and the model of the run that saved them"
         )

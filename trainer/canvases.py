@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from ..backbones.backbone import Backbone
 from ..common.errors import DatasetError, SettingsError
 from ..dataset.info import DatasetInfo, read_finished_info
 from ..dataset.names import DATASET, NULL_PROMPT
+from ..dataset.null_prompt import read_null_prompt
 from ..dataset.samples import SampleTable, read_samples
 from ..dataset.stores.cache import CacheSettings
 from ..dataset.stores.revision import without_commit
@@ -24,15 +25,15 @@ from ..dataset.stores.store import Store, open_store
 class Canvases:
     """A compiled dataset, opened for training.
 
-    `info` is its dataset.json. `hidden`, float16 [tokens, D], and `pooled`, float16 [P], are the
-    empty prompt's embeddings.
+    `info` is its dataset.json, `backbone` the kind of model that it is for. `empty_prompt` are the
+    empty prompt's embeddings, by name.
     """
 
     store: Store
     info: DatasetInfo
+    backbone: Backbone
     samples: SampleTable
-    hidden: NDArray[np.float16]
-    pooled: NDArray[np.float16]
+    empty_prompt: dict[str, NDArray[Any]]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -56,14 +57,19 @@ def open_canvases(path: str | Path, cache: CacheSettings | None = None) -> Canva
         raise DatasetError(f"{store.name}: {info.leak}")
     try:
         known = info.checksums.get(NULL_PROMPT)
-        empty = load_file(store.metadata(NULL_PROMPT, sha256=known))
-        hidden, pooled = empty["hidden"][0], empty["pooled"][0]
-    except (OSError, SafetensorError, KeyError) as error:
+        empty_prompt = read_null_prompt(store.metadata(NULL_PROMPT, sha256=known))
+    except (OSError, SafetensorError, ValueError) as error:
         raise DatasetError(
             f"{store.name}/{NULL_PROMPT}: cannot be read ({error}); compile again to restore it"
         ) from error
+    try:
+        backbone = info.backbone
+    except ValueError as error:
+        raise DatasetError(
+            f"{store.name}: it was compiled for another kind of model: {error}"
+        ) from error
     samples = read_samples(store, info.totals.shards, info.checksums)
-    return Canvases(store, info, samples, hidden, pooled)
+    return Canvases(store, info, backbone, samples, empty_prompt)
 
 
 def check_same_latents(datasets: Sequence[Canvases]) -> None:
@@ -80,7 +86,7 @@ def check_same_latents(datasets: Sequence[Canvases]) -> None:
                 (f"model.{key}", value, getattr(other.info.model, key, None))
                 for key, value in model.items()
             ),
-            ("text embeddings", _widths(first), _widths(other)),
+            ("text embeddings", _shapes(first), _shapes(other)),
         ):
             if ours != theirs:
                 raise SettingsError(
@@ -89,9 +95,9 @@ def check_same_latents(datasets: Sequence[Canvases]) -> None:
                 )
 
 
-def _widths(dataset: Canvases) -> tuple[int, int]:
-    """D and P of the embeddings."""
-    return dataset.hidden.shape[-1], dataset.pooled.shape[-1]
+def _shapes(dataset: Canvases) -> dict[str, list[int]]:
+    """The shapes of a prompt's arrays."""
+    return {name: list(array.shape) for name, array in dataset.empty_prompt.items()}
 
 
 def labels(datasets: Sequence[Canvases]) -> list[str]:

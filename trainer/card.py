@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..backbones.backbone import Backbone
 from ..canvas.description import describe_task
 from ..common.files import write_whole
 from ..dataset.stores.revision import dataset_on_hub
@@ -57,6 +58,7 @@ def write_card(
     settings: Mapping[str, Any],
     metrics: Sequence[Mapping[str, Any]],
     weights: str,
+    backbone: Backbone,
 ) -> None:
     """Write README.md with the front matter that the Hub reads."""
     base, kind = task_card["base"]["name"], task_card["adapter"]["kind"]
@@ -68,7 +70,7 @@ def write_card(
         **({"datasets": on_hub} if (on_hub := _datasets_on_hub(task_card)) else {}),
         "library_name": "diffusers",
         "pipeline_tag": "image-to-image",
-        "tags": ["onepic", "stable-diffusion-xl", kind, *tasks],
+        "tags": ["onepic", backbone.tag, kind, *tasks],
     }
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
@@ -76,7 +78,7 @@ def write_card(
         f"A {kind} adapter for {base} that fills the target panel of a canvas, trained with onepic "
         "(an implementation of ONE-PIC).",
         *(_describe_task(name, task) for name, task in tasks.items()),
-        _describe_use(kind, base, weights),
+        _describe_use(kind, base, weights, backbone.stock),
         _describe_training(metrics),
         *_describe_pictures(run),
         _describe_data(task_card["datasets"], task_card.get("validation", ())),
@@ -114,13 +116,13 @@ def _describe_dataset(dataset: Mapping[str, Any]) -> str:
     )
 
 
-def _describe_use(kind: str, base: str, weights: str) -> str:
+def _describe_use(kind: str, base: str, weights: str, stock: str) -> str:
     if kind not in ("lora", "rslora", "dora"):
         return f"The weights are in `{weights}`; `task.json` says how the canvas is built."
     return (
         "The weights are a diffusers adapter; `task.json` says how the canvas is built.\n\n"
         "```python\n"
-        f'pipe = StableDiffusionXLPipeline.from_pretrained("{base}")\n'
+        f'pipe = {stock}.from_pretrained("{base}")\n'
         'pipe.load_lora_weights("path/to/this/folder")\n'
         "```"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..common.errors import RunError
-from ..common.files import sync_folder, to_json
+from ..common.files import to_json, whole_folder
 
 CHECKPOINTS = "checkpoints"
 _STATE = "state.json"
@@ -43,22 +42,14 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """
     folder = run / CHECKPOINTS
     final = folder / f"step-{checkpoint.step:07d}"
-    temporary = folder / f".{final.name}.{os.getpid()}"
     if final.exists():  # a run's state after a step is always the same
         return final
     _remove_unfinished(folder)
-    try:
-        temporary.mkdir(parents=True)
+    with whole_folder(final) as new:
         for name, tensors in checkpoint.tensors.items():
-            save_file({key: t.contiguous() for key, t in tensors.items()}, temporary / _file(name))
+            save_file({key: t.contiguous() for key, t in tensors.items()}, new / _file(name))
         state = {"step": checkpoint.step, "tensors": list(checkpoint.tensors)}
-        (temporary / _STATE).write_bytes(to_json({**state, **checkpoint.state}))
-        _sync(temporary)
-        temporary.rename(final)
-        sync_folder(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        (new / _STATE).write_bytes(to_json({**state, **checkpoint.state}))
     for old in list_checkpoints(run)[:-keep]:
         shutil.rmtree(old)
     return final
@@ -116,11 +107,3 @@ def _remove_unfinished(folder: Path) -> None:
     """Delete what a killed run was writing; the output's lock keeps other runs away."""
     for left in folder.glob(".step-*"):
         shutil.rmtree(left)
-
-
-def _sync(folder: Path) -> None:
-    """Wait until everything in a folder is on the disk."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    sync_folder(folder)

@@ -67,14 +67,20 @@ def train_command(
     output: Annotated[
         Path | None, typer.Option(help="The run's folder.", show_default="runs/DATASET")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings in YAML.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Updates of the weights.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples at once on a device.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    config: Annotated[Path | None, typer.Option(help="File of settings in YAML.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of updates of the weights.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Number of samples at once on a device.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of the optimizer.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="A diffusers folder or Hub id.", show_default="the datasets' own"),
+        typer.Option(
+            help="The base model: a diffusers folder or Hub id.", show_default="the datasets' own"
+        ),
     ] = None,
     validation: Annotated[
         list[str] | None,
@@ -83,26 +89,28 @@ def train_command(
         ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting: adapter.rank=16.")
+        list[str] | None, typer.Option("--set", help="Replace a setting: adapter.rank=16.")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in the output.")
     ] = False,
     export: Annotated[
         list[str] | None,
-        typer.Option(help="A further file: kohya, for ComfyUI and A1111."),
+        typer.Option(help="Further form of the adapter: kohya, for ComfyUI and A1111."),
     ] = None,
     push_to_hub: Annotated[
-        str | None, typer.Option(help="USER/NAME, where the finished run is uploaded.")
+        str | None,
+        typer.Option(help="Repository on the Hub that the finished run is uploaded to, USER/NAME."),
     ] = None,
     pictures: Annotated[
         int,
         typer.Option(
-            help="Held-out samples that are drawn at each validation; loads the VAE.", min=0
+            help="Number of held-out samples drawn at each validation; loads the VAE.", min=0
         ),
     ] = 0,
     cache_size: Annotated[
-        float, typer.Option(help="GB of remote shards that are kept on this machine.", min=0.001)
+        float,
+        typer.Option(help="Size of the cache of remote shards on this machine, in GB.", min=0.001),
     ] = 100.0,
     settings_: Annotated[
         bool, typer.Option("--settings", help="List all settings with their defaults.")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,9 +13,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..common.errors import ModelError
-from ..common.files import to_json, write_whole
+from ..common.files import to_json, whole_folder, write_whole
 from .adapter import (
-    AdapterSettings,
     adapter_state,
     add_adapter,
     cast,
@@ -25,61 +22,61 @@ from .adapter import (
     peft_fields,
     settings_of,
 )
+from .adapter_settings import AdapterSettings
 from .unscaled import with_scale_inside
-
-if TYPE_CHECKING:
-    from diffusers import UNet2DConditionModel
 
 #: diffusers' names; its own constants live where its pipelines are imported.
 DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
 _DIFFUSERS_METADATA = "lora_adapter_metadata"
-_UNET = "unet"
-_UNET_WEIGHTS = "diffusion_pytorch_model.safetensors"
+_NETWORK_WEIGHTS = "diffusion_pytorch_model.safetensors"
 #: peft's names.
 _PEFT_WEIGHTS = "adapter_model.safetensors"
 _PEFT_CONFIG = "adapter_config.json"
 _PEFT_PREFIX = "base_model.model."
 
 
-def write_adapter(folder: Path, unet: UNet2DConditionModel, settings: AdapterSettings) -> Path:
+def write_adapter(folder: Path, network: Any, settings: AdapterSettings, part: str) -> Path:
     """Write the trained weights in float32, whole or not at all, and give the path to them.
 
-    They have alpha in them, and say that the scale is 1: see `unscaled`.
+    They have alpha in them, and say that the scale is 1: see `unscaled`. `part` is what pipelines
+    call the network, with which the names of weights begin.
 
     What stock libraries then need to load them:
 
     - ``lora``, ``rslora``, ``dora``: ``pipe.load_lora_weights(folder)``
-    - ``lokr``: ``pipe.unet.load_lora_adapter(folder, weight_name=DIFFUSERS_WEIGHTS,
-      prefix="unet")``; SDXL's ``load_lora_weights`` refuses names without "lora"
-    - ``loha``, which diffusers does not read: ``peft.PeftModel.from_pretrained(unet, folder)``
-    - ``full``: ``UNet2DConditionModel.from_pretrained(folder, subfolder="unet")``
+    - ``lokr``: the network's ``load_lora_adapter(folder, weight_name=DIFFUSERS_WEIGHTS,
+      prefix=part)``; ``load_lora_weights`` refuses names without "lora"
+    - ``loha``, which diffusers does not read: ``peft.PeftModel.from_pretrained(network, folder)``
+    - ``full``: the network's class, with ``from_pretrained(folder, subfolder=part)``
     """
     folder.mkdir(parents=True, exist_ok=True)
     if settings.kind == "full":
-        return _write_unet(folder / _UNET, unet)
-    state = {name: _plain(tensor) for name, tensor in adapter_state(unet, settings).items()}
+        return _write_network(folder / part, network)
+    state = {name: _plain(tensor) for name, tensor in adapter_state(network, settings).items()}
     state, told = with_scale_inside(state, settings)
-    write = _write_peft if settings.kind == "loha" else _write_diffusers
-    return write(folder, state, peft_fields(told))
+    if settings.kind == "loha":
+        return _write_peft(folder, state, peft_fields(told))
+    return _write_diffusers(folder, state, peft_fields(told), f"{part}.")
 
 
-def load_trained(unet: UNet2DConditionModel, folder: Path) -> None:
-    """Put what `write_adapter` left into a fresh U-Net of the same base, ready to sample.
+def load_trained(network: Any, folder: Path, part: str) -> None:
+    """Put what `write_adapter` left into a fresh network of the same base, ready to sample.
 
-    The weights take the U-Net's dtype and device. A ModelError says that there are none, or that
-    they are damaged; a SettingsError, that they are of another U-Net.
+    The weights take the network's dtype and device; `part` is what pipelines call it. A ModelError
+    says that there are none, or that they are damaged; a SettingsError, that they are of another
+    network.
     """
     try:
-        settings, state = _read(folder)
+        settings, state = _read(folder, part)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"{folder}: the trained weights cannot be read: {error}") from error
-    dtype = next(unet.parameters()).dtype
+    dtype = next(network.parameters()).dtype
     if settings.kind != "full":
-        add_adapter(unet, settings, seed=0)
-    load_adapter_state(unet, settings, state)
+        add_adapter(network, settings, seed=0)
+    load_adapter_state(network, settings, state)
     # requires_grad stays as diffusers leaves it: torch chooses convolutions on the CPU by it, and
     # frozen weights would give results that differ from stock diffusers' in the last bits.
-    cast(unet.parameters(), dtype)
+    cast(network.parameters(), dtype)
 
 
 def to_safetensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
@@ -99,14 +96,16 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", torch.float32).contiguous()
 
 
-def _write_diffusers(folder: Path, state: Mapping[str, Tensor], fields: Mapping[str, Any]) -> Path:
-    prefixed = {f"{_UNET}.{name}": value for name, value in fields.items()}
+def _write_diffusers(
+    folder: Path, state: Mapping[str, Tensor], fields: Mapping[str, Any], prefix: str
+) -> Path:
+    prefixed = {prefix + name: value for name, value in fields.items()}
     metadata = {
         "format": "pt",
         _DIFFUSERS_METADATA: json.dumps(prefixed, indent=2, sort_keys=True),
     }
     path = folder / DIFFUSERS_WEIGHTS
-    named = {f"{_UNET}.{name}": value for name, value in state.items()}
+    named = {prefix + name: value for name, value in state.items()}
     write_whole(path, to_safetensors(named, metadata))
     return path
 
@@ -119,44 +118,28 @@ def _write_peft(folder: Path, state: Mapping[str, Tensor], fields: Mapping[str, 
     return path
 
 
-def _write_unet(final: Path, unet: UNet2DConditionModel) -> Path:
-    temporary = final.with_name(f".{final.name}.{os.getpid()}")
-    try:
-        # One file whatever its size: SDXL's 10.3 GB are just over diffusers' limit for a shard.
-        unet.save_pretrained(temporary, max_shard_size="1TB")
-        _replace_folder(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+def _write_network(final: Path, network: Any) -> Path:
+    with whole_folder(final) as new:
+        # One file whatever its size: diffusers' limit for a shard is 10 GB.
+        network.save_pretrained(new, max_shard_size="1TB")
     return final
 
 
-def _replace_folder(new: Path, final: Path) -> None:
-    """Give a written folder its name; a folder of that name is moved aside, then removed."""
-    for path in new.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    old = final.with_name(f".{final.name}.old")
-    if final.exists():
-        final.replace(old)
-    new.replace(final)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _read(folder: Path) -> tuple[AdapterSettings, dict[str, Tensor]]:
+def _read(folder: Path, part: str) -> tuple[AdapterSettings, dict[str, Tensor]]:
     if (folder / DIFFUSERS_WEIGHTS).exists():
-        return _read_diffusers(folder / DIFFUSERS_WEIGHTS)
+        return _read_diffusers(folder / DIFFUSERS_WEIGHTS, f"{part}.")
     if (folder / _PEFT_WEIGHTS).exists():
         fields = json.loads((folder / _PEFT_CONFIG).read_text())
         return settings_of(fields), _without(_PEFT_PREFIX, load_file(folder / _PEFT_WEIGHTS))
-    if (folder / _UNET / _UNET_WEIGHTS).exists():
-        return AdapterSettings(kind="full"), load_file(folder / _UNET / _UNET_WEIGHTS)
+    if (folder / part / _NETWORK_WEIGHTS).exists():
+        return AdapterSettings(kind="full"), load_file(folder / part / _NETWORK_WEIGHTS)
     raise ModelError(
         f"{folder} holds no trained weights: expected {DIFFUSERS_WEIGHTS}, {_PEFT_WEIGHTS} or "
-        f"{_UNET}/{_UNET_WEIGHTS}; give the folder that a run of the trainer wrote"
+        f"{part}/{_NETWORK_WEIGHTS}; give the folder that a run of the trainer wrote"
     )
 
 
-def _read_diffusers(path: Path) -> tuple[AdapterSettings, dict[str, Tensor]]:
+def _read_diffusers(path: Path, prefix: str) -> tuple[AdapterSettings, dict[str, Tensor]]:
     with safe_open(path, framework="pt") as file:
         fields = (file.metadata() or {}).get(_DIFFUSERS_METADATA)
     if fields is None:
@@ -164,7 +147,6 @@ def _read_diffusers(path: Path) -> tuple[AdapterSettings, dict[str, Tensor]]:
             f"{path} does not say its rank and alpha: its header has no {_DIFFUSERS_METADATA}, "
             "which the trainer writes; load it with diffusers instead"
         )
-    prefix = f"{_UNET}."
     return settings_of(_without(prefix, json.loads(fields))), _without(prefix, load_file(path))
 
 

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from safetensors import SafetensorError
 
+from ..common.disk import describe_failure, first_make_room
 from ..common.errors import RunError
 from .checkpoint import save_checkpoint
 from .loader import CanvasLoader
@@ -30,7 +31,7 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 def explained(
     inputs: Inputs, settings: Settings, output: Path, accelerator: Accelerator
 ) -> Iterator[None]:
-    """Turn running out of memory or disk into errors that say what to do."""
+    """Turn what memory, disk and files refuse into errors that say what to do."""
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -39,10 +40,9 @@ def explained(
             raise
         raise RunError(_advise_on_memory(inputs, settings, accelerator)) from error
     except (OSError, SafetensorError) as error:
-        path, reason = getattr(error, "filename", None), getattr(error, "strerror", None)
         raise RunError(
-            f"{path or output}: cannot be written: {reason or error}; "
-            "earlier checkpoints are kept, make room and run again with --resume"
+            f"{describe_failure(error, output)}; earlier checkpoints are kept, "
+            f"{first_make_room(error)}run again with --resume"
         ) from error
 
 

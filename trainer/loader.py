@@ -5,11 +5,12 @@ from __future__ import annotations
 import resource
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,6 @@ from ..dataset.names import SHARD_FILES
 from ..dataset.reader import Arrays, ShardReader
 from ..dataset.samples import Numbers, sample_key
 from .canvases import Canvases
-from .conditioning import time_ids
 from .fetch_ahead import fetch_ahead, window_of
 from .order import Group, PlannedBatch, batches, in_order, window_samples
 from .skipped import label_of, replaced, stand_ins
@@ -37,12 +37,12 @@ _LOADERS = 2
 
 @dataclass(frozen=True)
 class Batch:
-    """B canvases of one shape, as the U-Net takes them.
+    """B canvases of one shape, as the network takes them.
 
-    `latents` float16 [B, C, H, W], scaled; `mask` uint8 [B, 1, H, W], 1 = target; `hidden` float16
-    [B, tokens, D] and `pooled` float16 [B, P], the prompts' embeddings, some of them replaced by
-    the empty prompt's; `time_ids` float32 [B, 6]. `number` counts the batches of the run, `samples`
-    are numbers in dataset `dataset`.
+    `latents` float16 [B, C, H, W], scaled; `mask` uint8 [B, 1, H, W], 1 = target; `texts`, [B, ...]
+    by name, the prompts' embeddings, some of them replaced by the empty prompt's; `conditions`,
+    float32 [B, ...] by name, what the network is told besides. `number` counts the batches of the
+    run, `samples` are numbers in dataset `dataset`.
     """
 
     number: int
@@ -50,15 +50,22 @@ class Batch:
     samples: Numbers
     latents: Tensor
     mask: Tensor
-    hidden: Tensor
-    pooled: Tensor
-    time_ids: Tensor
+    texts: dict[str, Tensor]
+    conditions: dict[str, Tensor]
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device; from pinned memory the copy does not wait."""
-        names = ("latents", "mask", "hidden", "pooled", "time_ids")
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
-        return replace(self, **moved)
+        return replace(
+            self,
+            latents=self.latents.to(device, non_blocking=True),
+            mask=self.mask.to(device, non_blocking=True),
+            texts=_moved(self.texts, device),
+            conditions=_moved(self.conditions, device),
+        )
+
+
+def _moved(tensors: Mapping[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
 
 
 class CanvasLoader(IterableDataset[Batch]):
@@ -121,7 +128,7 @@ class CanvasLoader(IterableDataset[Batch]):
         return self.batches()
 
     def batches(self) -> Generator[Batch]:
-        """As iterating; closing the generator ends its threads and closes its files."""
+        """Yield the batches of an iteration; closing the generator ends its threads and files."""
         with (
             closing(self._plan()) as plan,
             closing(_Readers(self._new_reader)) as readers,
@@ -187,22 +194,35 @@ class CanvasLoader(IterableDataset[Batch]):
         channels, height, width = table.shapes[table.shape[planned.samples[0]]]
         latents = self._empty((size, channels, height, width), torch.float16)
         mask = self._empty((size, 1, height, width), torch.uint8)
-        prompts = size if self._prompts else 0
-        hidden = self._empty((prompts, *dataset.hidden.shape), torch.float16)
-        pooled = self._empty((prompts, *dataset.pooled.shape), torch.float16)
-        arrays = Arrays(latents.numpy(), mask.numpy(), hidden.numpy(), pooled.numpy())
+        prompt = dataset.empty_prompt if self._prompts else {}
+        texts = {
+            name: self._empty((size, *array.shape), torch.from_numpy(array).dtype)
+            for name, array in prompt.items()
+        }
+        arrays = Arrays(latents.numpy(), mask.numpy(), {n: t.numpy() for n, t in texts.items()})
         found = readers.of(place).read(planned.samples, arrays)
         self._drop_prompts(planned.number, dataset, arrays)
         self._drop_contexts(planned.number, arrays)
-        sizes = self._empty((size, 6), torch.float32)
-        fit = dataset.info.recipe["fit"]
-        sizes.numpy()[:] = [time_ids(sample, fit) for sample in found]
-        return Batch(planned.number, place, planned.samples, latents, mask, hidden, pooled, sizes)
+        conditions = self._conditions(dataset, found)
+        return Batch(planned.number, place, planned.samples, latents, mask, texts, conditions)
+
+    def _conditions(
+        self, dataset: Canvases, samples: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Tensor]:
+        """What the network is told of samples, by their JSON."""
+        fit, conditions = dataset.info.recipe["fit"], dataset.backbone.conditions
+        told = [conditions(sample, fit) for sample in samples]
+        tensors = {}
+        for name, first in told[0].items():
+            tensors[name] = self._empty((len(told), *first.shape), torch.float32)
+            tensors[name].numpy()[:] = [each[name] for each in told]
+        return tensors
 
     def _drop_prompts(self, number: int, dataset: Canvases, arrays: Arrays) -> None:
         """Put the empty prompt in place of some, for classifier-free guidance."""
-        for row in self._dropped(number, 1, len(arrays.hidden), self._prompt_dropout):
-            arrays.hidden[row], arrays.pooled[row] = dataset.hidden, dataset.pooled
+        for row in self._dropped(number, 1, len(arrays.latents), self._prompt_dropout):
+            for name, array in arrays.texts.items():
+                array[row] = dataset.empty_prompt[name]
 
     def _drop_contexts(self, number: int, arrays: Arrays) -> None:
         """Put zeros in place of some contexts, for guidance by images."""

@@ -71,10 +71,10 @@ class Loop:
         run, state = self.run, self.run.state
         for _ in range(run.settings.accumulation):
             batch = self._next(batches)
-            with run.accelerator.accumulate(run.unet):
+            with run.accelerator.accumulate(run.wrapped):
                 seed = seed_of_batch(run.settings.seed, batch.number)
                 with run.accelerator.autocast():
-                    losses = run.objective.losses(run.unet, batch, seed)
+                    losses = run.objective.losses(run.wrapped, batch, seed)
                 run.accelerator.backward(losses.mean())
                 self._update()
             self._recorder.add(state.step + 1, batch, losses)
@@ -118,7 +118,7 @@ class Loop:
             return
         began = time.perf_counter()
         with run.state.averaged():
-            found = run.validation.measure(run.unet, run.objective)
+            found = run.validation.measure(run.wrapped, run.objective)
             if self._pictures is not None and run.accelerator.is_main_process:
                 self._pictures(run)
         figures = {VALIDATION: found.loss, OTHER_CONTEXT: found.other_context}

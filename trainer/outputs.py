@@ -25,9 +25,10 @@ def write_outputs(run: Run, exports: Collection[str]) -> Path:
     """
     settings, inputs = run.settings, run.inputs
     with run.state.averaged():
-        weights = write_adapter(run.output, run.network, settings.adapter)
+        backbone = inputs.base.backbone
+        weights = write_adapter(run.output, run.network, settings.adapter, backbone.network.folder)
         if "kohya" in exports:
-            write_kohya(run.output / KOHYA, run.network, settings.adapter)
+            write_kohya(run.output / KOHYA, run.network, settings.adapter, backbone)
     others = inputs.validation if settings.validation is not None else ()
     card = make_task_card(inputs.datasets, inputs.base, settings, others)
     write_whole(run.output / TASK_CARD, to_json(card))
@@ -35,7 +36,7 @@ def write_outputs(run: Run, exports: Collection[str]) -> Path:
     write_whole(run.output / SETTINGS, to_json(described))
     metrics = read_metrics(run.output)
     draw_curve(metrics, run.output / CURVE)
-    write_card(run.output, card, described, metrics, weights.name)
+    write_card(run.output, card, described, metrics, weights.name, backbone)
     return weights
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import SettingsError
+from ..common.tree import changes
 from .checkpoint import list_checkpoints, read_state
 from .division import ROWS
 
@@ -38,9 +39,9 @@ def check_same_run(folder: Path, saved: Mapping[str, Any], current: Mapping[str,
     if saved["settings"]["schedule"] == current["settings"]["schedule"] == "constant":
         free.add("settings.steps")
     found = [
-        f"{path.removeprefix('settings.')} was {before} and is {now}"
-        for path, before, now in _differences(saved, current, "")
-        if path not in free
+        f"{change.path.removeprefix('settings.')} was {change.old} and is {change.new}"
+        for change in changes(saved, current, absent=None)
+        if change.path not in free
     ]
     if found:
         raise SettingsError(
@@ -64,12 +65,3 @@ def _advise_on_commits(saved: Mapping[str, Any]) -> str:
     """How to train on what a branch of the Hub was when the run began."""
     commits = [dataset["commit"] for dataset in saved["datasets"] if dataset.get("commit")]
     return f"(hf://...@{', @'.join(commits)} is what it read) " if commits else ""
-
-
-def _differences(before: Any, now: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in {**before, **now}:
-            inner = f"{path}.{key}" if path else key
-            yield from _differences(before.get(key), now.get(key), inner)
-    elif before != now:
-        yield path, before, now

@@ -12,15 +12,15 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin
-from diffusers import UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 
+from ..backbones.model import Model
 from ..common.errors import SettingsError
 from ..dataset.samples import Numbers
 from ..dataset.stores.cache import CacheSettings
 from ..dataset.stores.revision import commit_of
 from .adapter import add_adapter, trainable
-from .base import Base, check_fits, open_base
+from .base import check_fits, open_base
 from .canvases import Canvases, check_same_latents, labels, open_canvases
 from .division import GROUPS, Division, divide, validate_on
 from .fetch_ahead import window_of
@@ -43,7 +43,7 @@ class Inputs:
     """
 
     datasets: tuple[Canvases, ...]
-    base: Base
+    base: Model
     division: Division
     skipped: tuple[Numbers, ...]
 
@@ -67,15 +67,15 @@ class Inputs:
 class Run:
     """What a training loop needs.
 
-    `unet` is the network as accelerate wrapped it, `network` the one inside.
+    `wrapped` is the network as accelerate wrapped it, `network` the one inside.
     """
 
     settings: Settings
     output: Path
     accelerator: Accelerator
     inputs: Inputs
-    unet: Any
-    network: UNet2DConditionModel
+    wrapped: Any
+    network: Any
     state: State
     objective: Objective
     validation: Validation | None
@@ -211,15 +211,17 @@ def check_enough_samples(inputs: Inputs, settings: Settings, processes: int) -> 
 def prepare(
     inputs: Inputs, settings: Settings, output: Path, accelerator: Accelerator, watch: Stopwatch
 ) -> Run:
-    """Load the U-Net, add the adapter and the optimizer, and place them on the devices.
+    """Load the network, add the adapter and the optimizer, and place them on the devices.
 
     Raises:
-        ModelError: when the U-Net cannot be loaded.
+        ModelError: when the network cannot be loaded.
         SettingsError: when an adapter's target is not in it, or an optimizer is not installed.
     """
-    abar, prediction_type = inputs.base.noise_schedule()
-    network = inputs.base.load_unet(_base_dtype(settings, accelerator))
-    watch.lap("U-Net")
+    adapter = settings.adapter.on(inputs.base.backbone)
+    settings = settings.model_copy(update={"adapter": adapter})
+    objective = Objective.of(inputs.base, settings, accelerator.device)
+    network = inputs.base.load(inputs.base.backbone.network, _base_dtype(settings, accelerator))
+    watch.lap("network")
     add_adapter(network, settings.adapter, settings.seed)
     if settings.gradient_checkpointing:
         network.enable_gradient_checkpointing()
@@ -230,13 +232,14 @@ def prepare(
     schedule = make_schedule(optimizer, settings)
     if settings.compile:
         network.compile()
-    unet, prepared = accelerator.prepare(network, optimizer)
+    wrapped, prepared = accelerator.prepare(network, optimizer)
     average = EMAModel(parameters.values(), settings.ema, foreach=True) if settings.ema else None
     watch.lap("adapter and optimizer")
     state = State(parameters, prepared, schedule, average, accelerator.scaler)
-    objective = Objective.of(settings, abar.to(accelerator.device), prediction_type)
     validation = _validation(inputs, settings, accelerator)
-    return Run(settings, output, accelerator, inputs, unet, network, state, objective, validation)
+    return Run(
+        settings, output, accelerator, inputs, wrapped, network, state, objective, validation
+    )
 
 
 def _base_dtype(settings: Settings, accelerator: Accelerator) -> torch.dtype:

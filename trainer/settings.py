@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from ..common.errors import SettingsError
 from ..common.strict import Strict
 from ..common.yaml_file import Kind, Override, read_document
-from .adapter import AdapterSettings
+from .adapter_settings import AdapterSettings
 
 #: What several settings are.
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -27,12 +27,13 @@ class Settings(Strict):
     """
 
     model: str | None = Field(
-        default=None, description="A diffusers folder or Hub id; by default the datasets' own."
+        default=None,
+        description="The base model: a diffusers folder or Hub id; by default the datasets' own.",
     )
     revision: str | None = Field(default=None, description="Branch, tag or commit of `model`.")
     weights: tuple[Rate, ...] | None = Field(
         default=None,
-        description="How often each dataset is drawn from; by default in proportion to its size.",
+        description="Weights by which datasets are drawn from; by default their sizes.",
     )
     skip_samples: tuple[str, ...] = Field(
         default=(),
@@ -41,29 +42,45 @@ class Settings(Strict):
     )
     adapter: AdapterSettings = Field(default_factory=AdapterSettings)
 
-    steps: int = Field(default=10_000, ge=1, description="Updates of the weights. (ONE-PIC)")
-    batch_size: int = Field(default=4, ge=1, description="Samples at once on each device. (ours)")
-    accumulation: int = Field(default=1, ge=1, description="Batches to an update, on each device.")
-    seed: int = Field(default=0, ge=0, lt=2**63, description="Everything random follows from it.")
+    steps: int = Field(
+        default=10_000, ge=1, description="Number of updates of the weights. (ONE-PIC)"
+    )
+    batch_size: int = Field(
+        default=4, ge=1, description="Number of samples at once on each device. (ours)"
+    )
+    accumulation: int = Field(
+        default=1, ge=1, description="Number of batches to an update, on each device."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of everything random.")
 
     optimizer: Literal["adamw", "adamw-8bit"] = Field(
-        default="adamw", description="`adamw-8bit` needs bitsandbytes and a GPU. (ONE-PIC)"
+        default="adamw",
+        description="The optimizer; `adamw-8bit` needs bitsandbytes and a GPU. (ONE-PIC)",
     )
-    learning_rate: Rate = Field(default=1e-3, description="Of the optimizer. (ONE-PIC)")
+    learning_rate: Rate = Field(
+        default=1e-3, description="Learning rate of the optimizer. (ONE-PIC)"
+    )
     weight_decay: float = Field(
-        default=0.01, ge=0, allow_inf_nan=False, description="That of AdamW. (torch, ACE++)"
+        default=0.01, ge=0, allow_inf_nan=False, description="Weight decay of AdamW. (torch, ACE++)"
     )
-    betas: tuple[Share, Share] = Field(default=(0.9, 0.999), description="Those of AdamW. (torch)")
+    betas: tuple[Share, Share] = Field(default=(0.9, 0.999), description="Betas of AdamW. (torch)")
     schedule: Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial"] = Field(
-        default="constant", description="What becomes of the learning rate after warm-up."
+        default="constant", description="Course of the learning rate after warm-up."
     )
-    warmup: int = Field(default=0, ge=0, description="Steps in which the rate rises from 0.")
+    warmup: int = Field(
+        default=0, ge=0, description="Number of steps in which the rate rises from 0."
+    )
     clip: float = Field(default=1.0, gt=0, description="The largest norm of the gradient. (ACE++)")
 
     min_snr: float | None = Field(
         default=None, gt=0, description="Gamma of min-SNR weighting; 5 is usual. By default none."
     )
-    noise_offset: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    noise_offset: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Scale of an offset of the noise for each sample and channel.",
+    )
     prompt_dropout: float = Field(
         default=0.1, ge=0, le=1, description="Share of prompts replaced by the empty one. (ACE++)"
     )
@@ -78,26 +95,39 @@ class Settings(Strict):
     )
 
     precision: Literal["auto", "no", "bf16", "fp16"] = Field(
-        default="auto", description="`auto` is bf16 on GPUs that have it, else no."
+        default="auto",
+        description="Precision of the network; `auto` is bf16 on GPUs that have it, else no.",
     )
     gradient_checkpointing: bool = Field(
-        default=True, description="Less memory for about a third more time."
+        default=True, description="Keep fewer activations: less memory for about a third more time."
     )
-    compile: bool = Field(default=False, description="torch.compile; the first step takes minutes.")
+    compile: bool = Field(
+        default=False, description="Use torch.compile; the first step takes minutes."
+    )
 
-    log_every: int = Field(default=10, ge=1)
-    checkpoint_every: int = Field(default=500, ge=1)
-    keep_checkpoints: int = Field(default=2, ge=1, description="Older ones are deleted.")
-    validate_every: int = Field(default=500, ge=1)
+    log_every: int = Field(
+        default=10, ge=1, description="Steps from one line of the log to the next."
+    )
+    checkpoint_every: int = Field(
+        default=500, ge=1, description="Steps from one checkpoint to the next."
+    )
+    keep_checkpoints: int = Field(
+        default=2, ge=1, description="Number of checkpoints kept; older ones are deleted."
+    )
+    validate_every: int = Field(
+        default=500, ge=1, description="Steps from one validation to the next."
+    )
     validation: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
         description="Datasets to validate on. By default samples of the others are held out.",
     )
     validation_samples: int = Field(
-        default=32, ge=0, description="Samples of each dataset to validate on."
+        default=32, ge=0, description="Number of samples of each dataset to validate on."
     )
-    tracker: Literal["tensorboard", "wandb", "none"] = "tensorboard"
+    tracker: Literal["tensorboard", "wandb", "none"] = Field(
+        default="tensorboard", description="Tracker that the losses are sent to."
+    )
 
     @field_validator("precision", mode="before")
     @classmethod

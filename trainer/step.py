@@ -9,6 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..backbones.backbone import Backbone
+from ..backbones.model import Model
+from ..backbones.process import Process
+from ..backbones.texts import in_dtype
 from . import objective
 from .loader import Batch
 from .settings import Settings
@@ -16,58 +20,50 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class Objective:
-    """The masked objective with a model's noise schedule.
+    """The masked objective for a model, with its noise on the device of the batches."""
 
-    `abar` are the cumulative products of alphas, float32 [T], on the device of the batches.
-    """
-
-    abar: Tensor
-    prediction_type: str
+    backbone: Backbone
+    process: Process
     min_snr: float | None = None
     noise_offset: float = 0.0
 
     @classmethod
-    def of(cls, settings: Settings, abar: Tensor, prediction_type: str) -> Objective:
-        """The objective that the settings describe."""
-        return cls(abar, prediction_type, settings.min_snr, settings.noise_offset)
+    def of(
+        cls, model: Model, settings: Settings | None = None, device: torch.device | str = "cpu"
+    ) -> Objective:
+        """The objective that settings describe, by default the paper's.
 
-    def losses(self, unet: Any, batch: Batch, seed: int) -> Tensor:
+        Raises:
+            ModelError: when the model's scheduler cannot be read.
+        """
+        process = model.process().to(device)
+        if settings is None:
+            return cls(model.backbone, process)
+        return cls(model.backbone, process, settings.min_snr, settings.noise_offset)
+
+    def losses(self, network: Any, batch: Batch, seed: int) -> Tensor:
         """Each sample's loss, float32 [B], with noise and timesteps that follow from `seed`."""
         random = torch.Generator(batch.latents.device).manual_seed(seed)
-        t = objective.draw_timesteps(len(batch.latents), len(self.abar), random)
+        t = self.process.draw(len(batch.latents), random)
         eps = objective.draw_noise(batch.latents.shape, self.noise_offset, random)
-        losses = self.errors(unet, batch, eps, t)
+        losses = self.errors(network, batch, eps, t)
         if self.min_snr is None:
             return losses
-        weight = objective.min_snr_weight(self.abar[t], self.min_snr, self.prediction_type)
-        return losses * weight
+        return losses * self.process.min_snr_weight(t, self.min_snr)
 
-    def errors(self, unet: Any, batch: Batch, eps: Tensor, t: Tensor) -> Tensor:
-        """Each sample's masked error, float32 [B], at timesteps t, int64 [B], with noise eps."""
-        x_0, m, abar_t = batch.latents.float(), batch.mask, self.abar[t]
-        x_t = objective.noise_target(x_0, eps, m, abar_t)
-        target = objective.regression_target(x_0, eps, abar_t, self.prediction_type)
-        return objective.masked_loss(predict(unet, x_t, t, batch), target, m)
+    def errors(self, network: Any, batch: Batch, eps: Tensor, t: Tensor) -> Tensor:
+        """Each sample's masked error, float32 [B], at timesteps t, [B], with noise eps."""
+        x_0, m = batch.latents.float(), batch.mask
+        x_t = objective.noise_target(x_0, self.process.noisy(x_0, eps, t), m)
+        target = self.process.target(x_0, eps, t)
+        return objective.masked_loss(self.predict(network, x_t, t, batch), target, m)
 
-
-def predict(unet: Any, x_t: Tensor, t: Tensor, batch: Batch) -> Tensor:
-    """The network's output for x_t, [B, C, H, W], with the batch's prompts and sizes."""
-    device = x_t.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_t.dtype
-    # Sizes stay float32: half precision cannot tell 1331 px from 1333.
-    sizes = {"text_embeds": batch.pooled.to(dtype), "time_ids": batch.time_ids}
-    output: Tensor = unet(
-        x_t.to(dtype), t, batch.hidden.to(dtype), added_cond_kwargs=sizes, return_dict=False
-    )[0]
-    return output
-
-
-def spread_timesteps(places: Sequence[int], count: int, steps: int) -> Tensor:
-    """The middle of the n-th of `count` equal parts of a schedule for each place n, int64 [B].
-
-    So even a few samples cover it evenly.
-    """
-    return torch.tensor([(2 * n + 1) * steps // (2 * count) for n in places])
+    def predict(self, network: Any, x_t: Tensor, t: Tensor, batch: Batch) -> Tensor:
+        """The network's output for x_t, [B, C, H, W], with the batch's prompts and conditions."""
+        device = x_t.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_t.dtype
+        texts = in_dtype(batch.texts, dtype)
+        return self.backbone.predict(network, x_t.to(dtype), t, texts, batch.conditions)
 
 
 def noise_at(places: Sequence[int], shape: Sequence[int], seed: int) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..dataset.stores.revision import commit_of, without_commit
 
 if TYPE_CHECKING:
-    from .base import Base
+    from ..backbones.model import Model
     from .canvases import Canvases
     from .settings import Settings
 
@@ -20,7 +20,7 @@ CARD_VERSION = 1
 
 def make_task_card(
     datasets: Sequence[Canvases],
-    base: Base,
+    base: Model,
     settings: Settings,
     validation: Sequence[Canvases] = (),
 ) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from .adapter import count_parameters
 from .checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from .failures import explain_not_finite, explained
 from .interrupt import Interrupt, watched
+from .kohya import names_of
 from .loop import Loop
 from .metrics import VALIDATION, Metrics, check_tracker, read_metrics
 from .outputs import describe_settings, write_outputs
@@ -86,6 +87,8 @@ def train(
     settings = _with_pinned_validation(settings, is_main)
     inputs = open_inputs(_pinned(datasets, is_main), settings, cache or CacheSettings(), rules)
     check_enough_samples(inputs, settings, accelerator.num_processes)
+    if "kohya" in exports:
+        names_of(inputs.base.backbone)
     watch.lap("datasets")
     lock = locked(output, _STATE) if is_main else nullcontext()
     with lock, watched() as interrupt, explained(inputs, settings, output, accelerator):

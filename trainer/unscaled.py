@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from .adapter import AdapterSettings
+from .adapter_settings import AdapterSettings
 
 #: The factor of each kind's product that takes the scale; a LoKr has one of the last two.
 _FACTORS = ("lora_B.weight", "hada_w1_a", "lokr_w1", "lokr_w1_a")

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..dataset.samples import Numbers
 from .canvases import Canvases
 from .loader import Batch, CanvasLoader
-from .step import Objective, noise_at, spread_timesteps
+from .step import Objective, noise_at
 
 #: The same for all runs, whatever their own seed is.
 _SEED = 0
@@ -47,7 +47,7 @@ class NotFiniteValidationError(Exception):
 
 
 class Validation:
-    """Measures a U-Net on the held-out samples `parts` of each dataset, which `loader` gives once.
+    """Measures a network on held-out samples, `parts` of each dataset, which `loader` gives once.
 
     The n-th of a dataset's N samples has the timestep in the middle of the n-th of N equal parts of
     the schedule, so that even a few samples cover it evenly, and noise of its own. `others` gives
@@ -70,7 +70,7 @@ class Validation:
         self._kept: list[tuple[Batch, Batch]] = []
 
     @torch.inference_mode()
-    def measure(self, unet: Any, objective: Objective) -> Measured:
+    def measure(self, network: Any, objective: Objective) -> Measured:
         """The mean masked errors over all held-out samples, on every rank.
 
         Raises:
@@ -79,24 +79,24 @@ class Validation:
         device = self._accelerator.device
         totals = torch.zeros(len(self._parts), 2, dtype=torch.float64, device=device)
         broken: list[tuple[str, str]] = []
-        unet.eval()
+        network.eval()
         for batch, other in self._batches():
             part = self._parts[batch.dataset]
             places = np.searchsorted(part, batch.samples)
             of_all = (places + self._offsets[batch.dataset]).tolist()
             eps = noise_at(of_all, batch.latents.shape[1:], _SEED).to(device)
-            t = spread_timesteps(places.tolist(), len(part), len(objective.abar)).to(device)
+            t = objective.process.spread(places.tolist(), len(part)).to(device)
             with self._accelerator.autocast():
                 errors = torch.stack(
                     [
-                        objective.errors(unet, seen.to(device), eps, t).double()
+                        objective.errors(network, seen.to(device), eps, t).double()
                         for seen in (batch, in_context_of(batch, other))
                     ]
                 )
             bad = ~errors[0].isfinite().cpu().numpy()
             broken += self._named(batch.dataset, batch.samples[bad])
             totals[batch.dataset] += errors.sum(dim=1)
-        unet.train()
+        network.train()
         if found := gather_object(broken):
             raise NotFiniteValidationError(found)
         return self._mean(self._accelerator.reduce(totals, "sum"))

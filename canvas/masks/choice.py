@@ -1,4 +1,4 @@
-"""What a mask's file marks: by the key that a recipe gives, or as the file says it itself."""
+"""Choice of what a mask's file marks: by a key of the recipe, or as the file says it itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READING = 2
 
 
 def read_marks(image: Image.Image, options: ReadMask) -> Reading | Unclear:
-    """What a file marks; `image` is upright and has the file's own mode and values."""
+    """Read what a file marks; `image` is upright and has the file's own mode and values."""
     reading = _chosen(image, options)
     if options.invert and isinstance(reading, Reading):
         how = reading.how and f"{reading.how}, inverted"
@@ -34,7 +34,7 @@ def read_marks(image: Image.Image, options: ReadMask) -> Reading | Unclear:
 
 
 def _chosen(image: Image.Image, options: ReadMask) -> Reading | Unclear:
-    """By the key that a recipe gives, if it gives one."""
+    """Read the marks by the key that a recipe gives, if it gives one."""
     if options.labels is not None:
         return _read_labels(image, options.labels)
     if options.alpha is not None:

@@ -1,4 +1,4 @@
-"""What a recipe says of masks by name: how a column is read, or what is drawn in its place.
+"""Masks of a recipe by name: how a column is read, or what is drawn in its place.
 
 Boxes, brush strokes and borders are drawn, another for each row.
 """
@@ -90,12 +90,16 @@ class BrushMask(DrawnMask):
 
 
 class BorderMask(DrawnMask):
-    """What lies around the picture: one side of the panel or several, for outpainting."""
+    """A border around the picture: one side of the panel or several, for outpainting."""
 
     name: ClassVar[str] = "border"
 
-    smallest: Share = Field(default=0.15, description="Least width of a side, as a share of it.")
-    largest: Share = Field(default=0.4, description="Greatest width of a side, as a share of it.")
+    smallest: Share = Field(
+        default=0.15, description="Least width of the border on a side, as a share of it."
+    )
+    largest: Share = Field(
+        default=0.4, description="Greatest width of the border on a side, as a share of it."
+    )
 
     @model_validator(mode="after")
     def _check_order(self) -> BorderMask:

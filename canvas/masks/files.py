@@ -57,7 +57,7 @@ def to_mask(marked: NDArray[np.bool_]) -> Image.Image:
 
 
 def check_mask_size(mask: Image.Image, size: Size, column: str) -> Image.Image:
-    """The same mask, if it has the `size` (width, height) in px of its image.
+    """Return the mask, if it has the `size` (width, height) in px of its image.
 
     Raises:
         RowError: when it has another one (stage ``mask``).
@@ -78,7 +78,7 @@ def extent_of(mask: Image.Image) -> Literal["empty", "full"] | None:
 def check_extent(
     mask: Image.Image, column: str, options: ReadMask, detail: str = ""
 ) -> Literal["empty", "full"] | None:
-    """The same, unless `options` do not allow it; `detail` goes into the message.
+    """Return the mask, unless `options` do not allow its extent; `detail` goes into the message.
 
     Raises:
         RowError: when they do not (stage ``mask``).

@@ -1,4 +1,4 @@
-"""What a recipe says of a mask column whose files do not say themselves what they mark."""
+"""Options of a mask column whose files do not say themselves what they mark."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ReadMask(Named):
         description="The least value that marks, as the file has them: 0 to 255 with 8 bits. Of "
         "colours it is the luminance, and transparent parts are black.",
     )
-    invert: bool = Field(default=False, description="What was not marked is, and the reverse.")
+    invert: bool = Field(default=False, description="Exchange what is marked and what is not.")
     allow: tuple[Literal["empty", "full"], ...] = Field(
         default=(),
         description="Rows to keep whose mask marks nothing (empty) or everything (full).",

@@ -1,4 +1,4 @@
-"""What the values of a mask's file mark, where that is certain."""
+"""Reading of what the values of a mask's file mark, where that is certain."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SAME_COLOUR = 8
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file marks, bool [H, W], and how that was read; None where it has but one value.
+    """The marks of a file, bool [H, W], and how they were read; None where it has but one value.
 
     `is_soft` says that greys between black and white were cut at half of the range.
     """
@@ -54,14 +54,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Unclear:
-    """What was found in a file that may mean several things, and keys that choose one."""
+    """A file that may mean several things: what was found in it, and keys that choose one."""
 
     found: str
     choices: tuple[str, ...]
 
 
 def read_as_saved(image: Image.Image) -> Reading | Unclear:
-    """What a file marks as it says itself, if it does.
+    """Read what a file marks as it says itself, if it does.
 
     `image` is upright and has the file's own mode and values: see `images.load_values`.
     """
@@ -121,7 +121,7 @@ def _is_soft(values: Numbers, white: float, found: Sequence[float]) -> bool:
 
 
 def _flat_share(values: Numbers, white: float) -> float:
-    """Of the pixels between black and white the share that is like all of its neighbours."""
+    """The share of the pixels between black and white that is like all of its neighbours."""
     levels, kernel = values.astype(np.float32), np.ones((3, 3), np.uint8)
     flat = cv2.erode(levels, kernel) == cv2.dilate(levels, kernel)
     between = (values > 0) & (values < white)

@@ -62,7 +62,7 @@ def greys_of(image: Image.Image) -> Greys | None:
 
 
 def numbers_of(image: Image.Image) -> Numbers | None:
-    """What stands for each pixel: a palette's index or a grey value; None where it is a colour."""
+    """A number for each pixel: a palette's index or a grey value; None where it is a colour."""
     if image.mode == "P":
         return np.asarray(image)
     greys = greys_of(image)
@@ -75,7 +75,7 @@ def colours_of(image: Image.Image) -> Colours:
 
 
 def levels_of(image: Image.Image) -> Numbers:
-    """What a threshold is compared with: grey values, or luminance; transparent parts are black."""
+    """Values to compare with a threshold: greys, or luminance; transparent parts are black."""
     if is_layer(image):
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return np.asarray(Image.alpha_composite(black, image.convert("RGBA")).convert("L"))
@@ -84,7 +84,7 @@ def levels_of(image: Image.Image) -> Numbers:
 
 
 def colour_names(image: Image.Image) -> list[str]:
-    """Its colours as ``#ff0000`` and so on, from black; none where there are many."""
+    """The colours of an image as ``#ff0000`` and so on, from black; none where there are many."""
     return sorted(hex_of(colour) for colour in _few_colours(image.convert("RGB")) or ())
 
 

@@ -1,7 +1,11 @@
-"""What recipes can do to a picture on its way to a panel.
+"""Operations: changes that recipes make to a picture on its way to a panel.
 
 A recipe writes an operation as its name (``grayscale``) or as a name with options
 (``{canny: {low: 50}}``); a Python file named in the recipe can register more.
+
+- `base`, `registry`: what an operation is, and which there are.
+- `colour`, `degrade`, `erase`, `geometry`: of pixels alone.
+- `canny`, `annotators`, `detector`, `depth`: what is found in a picture, mostly by models.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an operation is: options that a recipe sets, and a function from picture to picture."""
+"""The operation: options that a recipe sets, and a function from picture to picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Picture:
     nearest: bool = False
 
     def with_image(self, image: Image.Image) -> Picture:
-        """The same picture with other pixels (of the same size)."""
+        """Copy the picture with other pixels (of the same size)."""
         return replace(self, image=image)
 
     def map(self, change: Callable[[Image.Image], Image.Image]) -> Picture:

@@ -23,14 +23,14 @@ class Canny(Operation):
     name: ClassVar[str] = "canny"
 
     low: int = Field(
-        default=100, ge=0, le=2000, description="A gradient below this is never an edge."
+        default=100, ge=0, le=2000, description="Gradient below which nothing is an edge."
     )
     high: int = Field(
         default=200,
         ge=0,
         le=2000,
-        description="A gradient above this is always an edge; "
-        "one between the two only where it touches an edge.",
+        description="Gradient above which everything is an edge; "
+        "between the two only what touches an edge is one.",
     )
 
     @model_validator(mode="after")

@@ -36,9 +36,9 @@ class Downsample(Operation):
 
     name: ClassVar[str] = "downsample"
 
-    factor: float = Field(default=4.0, gt=1, le=64, description="How many times smaller a side is.")
+    factor: float = Field(default=4.0, gt=1, le=64, description="Factor by which a side is shrunk.")
     resample: Literal["area", "bicubic"] = Field(
-        default="area", description="How it is shrunk; it is always enlarged bicubically."
+        default="area", description="Way of shrinking; enlarging is always bicubic."
     )
 
     def apply(self, picture: Picture) -> Picture:
@@ -56,7 +56,7 @@ class Noise(Operation):
     name: ClassVar[str] = "noise"
 
     sigma: float = Field(
-        default=25.0, gt=0, le=255, description="Standard deviation, in 8-bit steps (0..255)."
+        default=25.0, gt=0, le=255, description="Standard deviation of the noise, in 8-bit steps."
     )
 
     def apply(self, picture: Picture) -> Picture:
@@ -74,7 +74,7 @@ class Jpeg(Operation):
     name: ClassVar[str] = "jpeg"
 
     quality: int = Field(
-        default=20, ge=1, le=95, description="libjpeg's quality: 1 is worst, 95 is best."
+        default=20, ge=1, le=95, description="Quality of libjpeg: 1 is worst, 95 is best."
     )
 
     def apply(self, picture: Picture) -> Picture:

@@ -34,7 +34,7 @@ class Depth(Operation):
         "come out dark with it, add the operation `invert`."
     )
     batch_size: int = Field(
-        default=8, ge=1, le=256, description="Pictures that the model sees at once."
+        default=8, ge=1, le=256, description="Number of pictures that the model sees at once."
     )
 
     def model_references(self) -> tuple[str, ...]:

@@ -34,16 +34,16 @@ class Detector(Operation):
     detector: str = Field(description="A class of controlnet-aux, such as HEDdetector.")
     weights: str | None = Field(
         default=None,
-        description="Hub id or folder of its weights, such as lllyasviel/Annotators; "
+        description="Hub id or folder of the detector's weights, such as lllyasviel/Annotators; "
         "none for detectors that need none.",
     )
     load: dict[str, Any] = Field(
         default_factory=dict,
-        description="Further arguments of its from_pretrained, such as filename.",
+        description="Further arguments of the class's from_pretrained, such as filename.",
     )
     options: dict[str, Any] = Field(
         default_factory=dict,
-        description="Arguments of its call; it detects at the picture's own resolution "
+        description="Arguments of the detector's call; it detects at the picture's own resolution "
         "unless detect_resolution says otherwise.",
     )
 

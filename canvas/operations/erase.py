@@ -21,7 +21,7 @@ class Erase(Operation):
     mask: str = Field(description="The mask column; what it marks is erased.")
     colour: Colour = Field(
         default=HIDDEN,
-        description="What is painted: [red, green, blue], a CSS name or #rrggbb.",
+        description="Colour that is painted: [red, green, blue], a CSS name or #rrggbb.",
     )
 
     def mask_columns(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class CropToMask(Operation):
 
     mask: str = Field(description="The mask column; the box around what it marks is kept.")
     margin: float = Field(
-        default=0.1, ge=0, le=10, description="Added on each side, as a share of the box's side."
+        default=0.1, ge=0, le=10, description="Margin on each side, as a share of the box's side."
     )
 
     def mask_columns(self) -> tuple[str, ...]:

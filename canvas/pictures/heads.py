@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, where it is not what was expected."""
+"""First bytes of a file, and what they say it is, where it is not what was expected."""
 
 from __future__ import annotations
 

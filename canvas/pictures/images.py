@@ -103,7 +103,7 @@ def image_size(value: str | bytes | Image.Image) -> Size:
 
 
 def file_bytes(value: str | bytes) -> bytes:
-    """All bytes of an encoded file, from its path, its URL or themselves.
+    """Read an encoded file whole, from its path, its URL or its bytes.
 
     Raises:
         RowError: when the file cannot be read (stage ``read``).

@@ -1,4 +1,4 @@
-"""What `delivery` needs of the place that a dataset is sent to while it is compiled."""
+"""What `sending` needs of the place that a dataset is sent to while it is compiled."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 In the order in which data meet the modules:
 
-- `catalogue`: the indexes of all shards, and what a look at the files says is wrong.
-- `selection`, `samples`: some samples, drawn by a seed, and their bytes.
+- `selection`: some samples, drawn by a seed; `dataset.catalogue` knows all of them.
 - `statistics`, `expectation`: latents and masks in figures, and what the model expects of them.
 - `sight`, `prompts`: what can be trained on and may yet be wrong.
 - `facts`: all of that together.

@@ -57,14 +57,19 @@ def inspect_command(
     html: Annotated[
         Path | None, typer.Option(help="Write a page for a browser into this file.")
     ] = None,
-    samples: Annotated[int, typer.Option(help="Samples on the page.", min=1, max=1000)] = 60,
-    seed: Annotated[int, typer.Option(help="Draws the samples that are looked at.", min=0)] = 0,
+    samples: Annotated[
+        int, typer.Option(help="Number of samples on the page.", min=1, max=1000)
+    ] = 60,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of samples.", min=0)] = 0,
     image: Annotated[
         int | None,
         typer.Option(help="Decode this sample, counted from 0, beside its mask.", min=0),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The PNG of --image.", show_default="DATASET-N.png")
+        Path | None,
+        typer.Option(
+            help="File of the picture that --image draws, a PNG.", show_default="DATASET-N.png"
+        ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
     strict: Annotated[
@@ -125,7 +130,7 @@ def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None
     sample = read_one(catalogue, number)
     print("\n".join(sample_lines(sample)), flush=True)
     # Loading the VAE takes seconds, and only this needs it.
-    from ...backbones.decoder import load_vae
+    from ...backbones.model import load_vae
     from .picture import canvas_beside_mask, decode_canvas, draw_in_blocks
 
     model = catalogue.info.model
@@ -143,7 +148,7 @@ def _show_sample(catalogue: Catalogue, number: int, output: Path | None) -> None
 
 
 def _short_name(catalogue: Catalogue) -> str:
-    """What the dataset is called where it lies: its folder's name, or NAME of USER/NAME."""
+    """The name of a dataset where it lies: its folder's name, or NAME of USER/NAME."""
     if isinstance(catalogue.store, LocalStore):
         return catalogue.store.folder.resolve().name
     return catalogue.name.rstrip("/").rpartition("/")[2].partition("@")[0]

@@ -1,7 +1,7 @@
-"""What the model expects of latents, and whether a dataset's are anything like it.
+"""Expectations that a model has of latents, and whether a dataset's are anything like it.
 
-A U-Net is trained on latents that its pipeline has brought to a mean near 0 and a deviation near 1:
-multiplied by the VAE's ``scaling_factor``.
+A network is trained on latents that its pipeline has brought to a mean near 0 and a deviation near
+1: multiplied by the VAE's ``scaling_factor``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Expectation:
 
 
 def expectation_of(model: ModelInfo) -> tuple[Expectation, list[str]]:
-    """What the model of a dataset expects, and where its VAE and dataset.json disagree.
+    """Read what the model of a dataset expects, and where its VAE and dataset.json disagree.
 
     Nothing is fetched: of a model that is not on this machine
     only what dataset.json says is known.
@@ -66,7 +66,7 @@ def root_mean_square(channels: Sequence[Channel], about: float = 0.0) -> float |
 
 
 def judge(channels: Sequence[Channel], expected: Expectation, scaling: float) -> str | None:
-    """What is far off in latents that were multiplied by `scaling`; None where nothing is."""
+    """Describe what is far off in latents that were multiplied by `scaling`; None if nothing is."""
     size = root_mean_square(channels, expected.mean)
     if size is None or 1 / FAR_OFF < size / expected.deviation < FAR_OFF:
         return None
@@ -78,7 +78,7 @@ def judge(channels: Sequence[Channel], expected: Expectation, scaling: float) ->
 
 
 def _guess(ratio: float, scaling: float) -> str:
-    """What would explain latents that are so many times too large."""
+    """Guess what explains latents that are so many times too large."""
     if 0.4 < ratio * scaling < 1.6:
         return f"they look as if never multiplied by the scaling factor, {scaling:g}"
     if 0.4 < ratio / scaling < 1.6:

@@ -1,4 +1,4 @@
-"""What is known of a dataset: of the whole from its indexes, the rest from a selection of it."""
+"""Facts about a dataset: of the whole from its indexes, the rest from a selection of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ...canvas.findings import Counts, add_up, found_in_shards
 from ...common.report import Report, Silent
 from ...dataset.catalogue import Catalogue
 from ...dataset.members import SHAPE
+from ...dataset.names import shard_stem
 from ...dataset.remarks import Remark, remarks_of
 from ...dataset.stored import StoredSample, Unreadable, read_samples
 from .expectation import Expectation, expectation_of, judge
@@ -61,7 +62,7 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Whole:
-    """What the indexes say of all samples.
+    """Facts that the indexes tell of all samples.
 
     `factor` is the px along a side of a latent cell; `bytes` are those of tars and embeddings.
     `dropped` counts the rows that filters drop, and `filters` those of each.
@@ -84,7 +85,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Selected:
-    """What the bytes of a selection say: `samples` could be read, of those drawn out of `of`.
+    """Facts that the bytes of a selection tell; `samples` of those drawn out of `of` could be read.
 
     `channels` are those of the latents; `target_share` is that of the mask's cells.
     """
@@ -100,7 +101,7 @@ class Selected:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that is known of a dataset; `problems` are each in a line.
+    """The facts of a dataset, of the whole and of a selection; `problems` are each in a line.
 
     `remarks` are what may be wrong or should be known, seen while compiling or now.
     """
@@ -113,7 +114,7 @@ class Facts:
 
 
 def gather_facts(catalogue: Catalogue, selection: Selection, report: Report | None = None) -> Facts:
-    """Everything that is known of a dataset, from its indexes and from the samples drawn."""
+    """Gather the facts of a dataset, from its indexes and from the samples drawn."""
     info = catalogue.info
     expected, disagreements = expectation_of(info.model)
     sight = Sight(info.layout, is_narrowed=info.canvas.target.mask is not None)
@@ -131,14 +132,14 @@ def gather_facts(catalogue: Catalogue, selection: Selection, report: Report | No
 
 
 def _recorded(catalogue: Catalogue) -> Counts:
-    """What was found while compiling; of an unfinished dataset, while compiling what is there."""
+    """Findings of compiling; of an unfinished dataset, those of the shards that are there."""
     if catalogue.info.found is not None:
         return catalogue.info.found
-    return found_in_shards((f"{h.number:05d}", h.findings) for h in catalogue.headers)
+    return found_in_shards((shard_stem(h.number), h.findings) for h in catalogue.headers)
 
 
 def _joined(recorded: Counts, seen: Counts) -> Counts:
-    """All findings, but for kinds that are seen in no more samples than are recorded."""
+    """Join findings, but for kinds that are seen in no more samples than are recorded."""
     known: Counter[str] = Counter()
     for finding, count in recorded.items():
         known[finding.kind] += count.number
@@ -147,7 +148,7 @@ def _joined(recorded: Counts, seen: Counts) -> Counts:
 
 
 def describe_whole(catalogue: Catalogue) -> Whole:
-    """What the indexes say of all samples."""
+    """Describe all samples by what the indexes say."""
     headers = catalogue.headers
     rejected = (row for header in headers for row in header.rejected)
     reasons = Counter((row.stage, row.reason) for row in rejected)
@@ -233,7 +234,7 @@ def _check_mask(sample: StoredSample, findings: _Findings) -> None:
 
 
 class _Findings:
-    """What is wrong with samples, and with which."""
+    """Problems of samples, and the samples that have them."""
 
     def __init__(self) -> None:
         self._samples: dict[str, list[int]] = {}

@@ -110,7 +110,7 @@ def shortened(text: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """What a browser may load and run for the page: its own style and script, and data URLs."""
+    """Policy of what a browser may load and run: the page's own style and script, and data URLs."""
     hashes = [
         b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)
     ]
@@ -199,7 +199,7 @@ class _Pictures:
         if self._failed is not None:
             raise self._failed
         if self._vae is None:
-            from ...backbones.decoder import load_vae
+            from ...backbones.model import load_vae
 
             try:
                 self._vae = load_vae(self.model.name, self.model.revision)

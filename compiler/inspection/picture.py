@@ -12,6 +12,7 @@ from PIL import Image
 from rich.style import Style
 from rich.text import Text
 
+from ...backbones.latents import Latents
 from ...canvas.layout import Box
 from ...common.errors import DatasetError
 from ...dataset.info_parts import ModelInfo
@@ -33,11 +34,14 @@ def decode_canvas(vae: Any, sample: StoredSample, model: ModelInfo) -> NDArray[n
     """
     import torch
 
-    from ...backbones.decoder import decode_boxes
+    from ...dataset.decoder import decode_boxes
 
-    latents = torch.tensor(sample.latents[None], dtype=torch.float32)
-    boxes = _panel_boxes(sample, model.factor)
-    canvas: NDArray[np.uint8] = decode_boxes(vae, latents, boxes, model.factor, model)[0]
+    names = ("factor", "scaling_factor", "shift_factor")
+    scales = {name: getattr(model, name) for name in names}
+    latents = Latents(channels=len(sample.latents), **scales)
+    boxes = _panel_boxes(sample, latents.factor)
+    canvases = torch.tensor(sample.latents[None], dtype=torch.float32)
+    canvas: NDArray[np.uint8] = decode_boxes(vae, canvases, boxes, latents)[0]
     return canvas
 
 

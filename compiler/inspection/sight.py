@@ -1,4 +1,4 @@
-"""What the bytes of samples show that can be trained on and may yet be wrong."""
+"""Sight of samples: what in their bytes can be trained on and may yet be wrong."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Sight:
         self._groups.append(sample.group)
 
     def counts(self) -> Counts:
-        """What was seen, with the first samples of which it is true."""
+        """The findings, with the first samples of which they are true."""
         for numbers in self._targets.values():
             if len({self._groups[n] or n for n in numbers}) > 1:
                 self._note(numbers, Finding("repeated-target", "equal latents and masks"))
@@ -107,7 +107,7 @@ def _copies(sample: StoredSample, boxes: Mapping[str, Box]) -> Iterator[Finding]
 
 
 def _digest_of_target(sample: StoredSample) -> bytes:
-    """What tells a sample's mask and the latents under it from all others."""
+    """A digest that tells a sample's mask and the latents under it from all others."""
     digest = hashlib.blake2b(sample.mask.tobytes(), digest_size=16)
     digest.update(sample.latents[:, sample.mask[0] != 0].tobytes())
     return digest.digest()

@@ -33,7 +33,7 @@ def read_one(catalogue: Catalogue, number: int) -> StoredSample:
 
 
 def sample_lines(sample: StoredSample) -> Iterator[str]:
-    """What a sample is, in plain lines."""
+    """Describe a sample in plain lines."""
     yield f"sample {sample.number}: {sample.key}, source {printable(sample.source)}"
     yield f"prompt: {printable(sample.prompt) or 'none'}"
     shape = " x ".join(map(str, sample.latents.shape))

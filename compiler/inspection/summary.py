@@ -24,12 +24,12 @@ CHANNEL_COLUMNS = ("channel", "mean", "deviation", "least", "greatest")
 
 
 def to_json(facts: Facts) -> str:
-    """Everything as one JSON object."""
+    """Write the facts as one JSON object."""
     return json.dumps(asdict(facts), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def to_lines(facts: Facts) -> Iterator[str]:
-    """Everything in plain lines, for a log."""
+    """Write the facts in plain lines, for a log."""
     yield f"{title_of(facts.whole)}:"
     for label, text in [*whole_rows(facts.whole), *selected_rows(facts)]:
         yield f"{label}: {text}"
@@ -42,7 +42,7 @@ def to_lines(facts: Facts) -> Iterator[str]:
 
 
 def to_tables(facts: Facts) -> Iterator[RenderableType]:
-    """Everything for a terminal, as rich prints it."""
+    """Write the facts for a terminal, as rich prints it."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -77,13 +77,13 @@ def to_tables(facts: Facts) -> Iterator[RenderableType]:
 
 
 def title_of(whole: Whole) -> str:
-    """What the dataset is, in a line."""
+    """Describe the dataset in a line."""
     state = "" if whole.complete else ", unfinished"
     return printable(f"{whole.dataset}: {whole.samples:,} samples of {whole.task}{state}")
 
 
 def whole_rows(whole: Whole) -> Rows:
-    """What the indexes say of all samples: labels and texts."""
+    """Tabulate what the indexes say of all samples: labels and texts."""
     prompts, rows = whole.prompts, whole.samples + whole.rejected + whole.dropped
     found = [("shards", f"{whole.shards:,}, {_size(whole.bytes)}")]
     found += [
@@ -121,7 +121,7 @@ def whole_rows(whole: Whole) -> Rows:
 
 
 def selected_rows(facts: Facts) -> Rows:
-    """What the bytes of the selection say, but for the channels."""
+    """Tabulate what the bytes of the selection say, but for the channels."""
     found = [("read", describe_selection(facts.selected))]
     share = facts.selected.target_share
     if share is not None:
@@ -161,7 +161,7 @@ def problem_lines(facts: Facts) -> Iterator[str]:
 
 
 def next_lines(facts: Facts) -> Iterator[str]:
-    """What to do with the dataset."""
+    """Advise on what to do with the dataset next."""
     dataset = facts.whole.dataset
     if not facts.whole.complete and dataset.startswith("hf://"):
         yield "next: run the onepic-compile or onepic-publish again that makes it"

@@ -1,11 +1,9 @@
 """Puts compiled datasets on the Hub, and takes what fails on the way to be told in one line.
 
-- `hub`: names, logins and failures, for whoever uploads something.
 - `local`, `remote`: the files of a dataset here, and those of a repository there.
 - `difference`: what has to go up, and what has to go.
 - `upload`: sending it, in commits that leave no mixture behind.
 - `publish`, `summary`, `cli`: a publication as a whole.
-- `hub_folder`: the Hub as a store, to which a dataset is sent while it is compiled.
 """
 
 from __future__ import annotations

@@ -38,16 +38,19 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 @app.command(help=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 def publish_command(
     dataset: Annotated[Path, typer.Argument(help="A folder made by onepic-compile.")],
-    repository: Annotated[str, typer.Argument(help="USER/NAME, made where it is missing.")],
+    repository: Annotated[
+        str, typer.Argument(help="Repository on the Hub, USER/NAME; made if missing.")
+    ],
     private: Annotated[
-        bool, typer.Option("--private", help="Only for you, or for the organization.")
+        bool,
+        typer.Option("--private", help="Make the repository private, for you or the organization."),
     ] = False,
     revision: Annotated[
         str | None,
-        typer.Option(help="A branch, made where it is missing, or refs/pr/N.", show_default="main"),
+        typer.Option(help="Branch, made where it is missing, or refs/pr/N.", show_default="main"),
     ] = None,
     pull_request: Annotated[
-        bool, typer.Option("--pull-request", help="Open a pull request with it.")
+        bool, typer.Option("--pull-request", help="Open a pull request with the dataset.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be sent; change nothing.")

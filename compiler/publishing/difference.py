@@ -1,4 +1,4 @@
-"""What a publication changes: a pure function of the files here and the files there."""
+"""Difference that a publication makes: a pure function of the files here and the files there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Difference:
 
     @property
     def sent(self) -> dict[str, LocalFile]:
-        """Everything that goes up: shards first, dataset.json last."""
+        """The files that go up: shards first, dataset.json last."""
         both = {**self.new, **self.changed}
         return dict(sorted(both.items(), key=lambda item: _order(item[0])))
 
@@ -47,7 +47,7 @@ class Difference:
 
 
 def compare(local: Mapping[str, LocalFile], remote: RemoteState) -> Difference:
-    """What has to be done so that the repository holds the dataset and no shard besides.
+    """Find the changes after which the repository holds the dataset and no shard besides.
 
     Files that the dataset does not know, such as a licence, are left alone. Of two cards an edited
     one wins over one that onepic wrote, and the one here over the one there.

@@ -102,7 +102,7 @@ def _is_public(reason: str) -> bool:
 
 
 def local_files(dataset: Dataset, repository: str) -> dict[str, LocalFile]:
-    """What a sound dataset publishes, by path, shards first and dataset.json last.
+    """List what a sound dataset publishes, by path, shards first and dataset.json last.
 
     The card is written for `repository`, unless its author has edited it.
     """

@@ -11,6 +11,7 @@ from ...common.hub import check_name, hub_errors, insist, make_branch, make_repo
 from ...common.lock import locked
 from ...common.report import Report, Silent
 from ...dataset.dataset import Dataset, open_dataset
+from ...dataset.names import STATE
 from .difference import Difference, compare
 from .local import LocalFile, check_public, check_sound, left_out, local_files
 from .remote import RemoteState, nothing_there, remote_state
@@ -43,7 +44,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Publication:
-    """What a publication did, or for a dry run would do; `commit` is None where nothing was sent.
+    """The outcome of a publication, or of a dry run; `commit` is None where nothing was sent.
 
     `pull_request` is the address of the one that was opened, `left_out` are the paths of files in
     the folder that are not the dataset's.
@@ -75,7 +76,7 @@ def publish_dataset(
     report = report or Silent()
     check_name(destination.repository)
     dataset = open_dataset(folder)
-    with locked(dataset.path):
+    with locked(dataset.path, STATE):
         report.note(f"checking {dataset.info.totals.samples} samples in {dataset.path}")
         check_sound(dataset)
         check_public(dataset)

@@ -1,4 +1,4 @@
-"""What a repository on the Hub holds."""
+"""A repository on the Hub, and the files that it holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a publication did, or would do, in lines for a terminal."""
+"""Summary of a publication, done or dry, in lines for a terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def list_changes(made: Publication) -> list[str]:
 
 
 def summarise(made: Publication) -> list[str]:
-    """What was done, where, and what comes next."""
+    """Sum up what was done, where, and what comes next."""
     difference, destination = made.difference, made.destination
     if made.commit is None:
         lines = [f"nothing to do: {destination.address} holds the very same dataset"]

@@ -131,14 +131,14 @@ def commit(
 
 
 def addition_of(path: str, source: Path | bytes) -> CommitOperationAdd:
-    """What lets a commit write a file."""
+    """Make the part of a commit that writes a file."""
     from huggingface_hub import CommitOperationAdd
 
     return CommitOperationAdd(path, source)
 
 
 def deletions_of(paths: Sequence[str]) -> list[CommitOperationDelete]:
-    """What lets a commit delete files."""
+    """Make the parts of a commit that delete files."""
     from huggingface_hub import CommitOperationDelete
 
     return [CommitOperationDelete(path, is_folder=False) for path in paths]
@@ -156,6 +156,6 @@ class _Progress:
         report.begin(max(1, round(total / 1e6)), 0, "uploading", "MB")
 
     def advance(self, size: int) -> None:
-        """So many more bytes have arrived."""
+        """Count bytes that have arrived."""
         before, self._bytes = self._bytes, self._bytes + size
         self._report.advance(round(self._bytes / 1e6) - round(before / 1e6))

@@ -32,7 +32,7 @@ SHOULDER, HIP, _ARM = 2.1, 0.85, 1.2  # heights, and the length of an arm
 
 @dataclass(frozen=True)
 class Garment:
-    """What a person wears above; an emblem is on plain ones only."""
+    """A garment on the upper body; an emblem is on plain ones only."""
 
     cut: Cut
     paint: Paint
@@ -95,7 +95,7 @@ def build_figure(figure: Figure) -> list[Solid]:
 
 
 def in_trousers(figure: Figure) -> Figure:
-    """The same person, with a sweater in place of a dress."""
+    """Dress the person in a sweater in place of a dress."""
     if figure.garment.cut != "dress":
         return figure
     return replace(figure, garment=replace(figure.garment, cut="sweater"))

@@ -40,7 +40,7 @@ WALLS: dict[str, Colour] = {
 
 @dataclass(frozen=True)
 class Paint:
-    """What a surface looks like: a colour by name, and a pattern of it with white or black."""
+    """The look of a surface: a colour by name, and a pattern of it with white or black."""
 
     colour: str
     pattern: Pattern = "plain"

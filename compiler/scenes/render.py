@@ -1,4 +1,4 @@
-"""From a scene to pixels: colours, and what lies at each of them."""
+"""Rendering of a scene to pixels: colours, and what lies at each of them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Frame:
 
 @dataclass
 class _Buffers:
-    """What rays [h, w, 3] from the camera found so far."""
+    """The things that rays [h, w, 3] from the camera have found so far."""
 
     rays: Floats
     depth: Floats

@@ -50,7 +50,7 @@ _PART_COLOURS = ((240, 190, 150), (230, 60, 60), (120, 70, 30), (70, 90, 220))
 
 @dataclass(frozen=True)
 class SceneRow:
-    """All that belongs to one number of one seed; `size` is (width, height) in px."""
+    """The row of one number of one seed; `size` is (width, height) in px."""
 
     seed: int
     number: int
@@ -106,7 +106,7 @@ class SceneRow:
 
     @cached_property
     def style(self) -> Style:
-        """What the style of `style` and `stylised` is."""
+        """The style that the columns `style` and `stylised` have."""
         return make_style(self._rng(30))
 
     def draw_figure(self, figure: Figure, by: Vector = (0.0, 0.0, 0.0)) -> Frame:
@@ -120,7 +120,7 @@ class SceneRow:
         return render(bodies, scene.place, scene.light, scene.weather, self.size, self.number)
 
     def in_weather(self, weather: Weather) -> Pixels:
-        """The same scene at dusk or in the rain."""
+        """Draw the scene at dusk or in the rain."""
         return self.draw(replace(self.scene, weather=weather)).colours
 
     def view(self, number: int) -> Scene:

@@ -61,7 +61,7 @@ class Solid:
 
     @property
     def matrix(self) -> Floats:
-        """From the unit shape to the world, less the move: [3, 3]."""
+        """The matrix [3, 3] from the unit shape to the world, less the move."""
         c, s = np.cos(self.lean), np.sin(self.lean)
         lean = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
         c, s = np.cos(self.turn), np.sin(self.turn)

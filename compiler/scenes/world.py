@@ -1,4 +1,4 @@
-"""What a scene is: things at places, in a light; all of it chosen from a seed."""
+"""Scenes: things at places, in a light; all of it chosen from a seed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Scene:
     weather: Weather = "fair"
 
     def with_thing(self, number: int, thing: Thing) -> Scene:
-        """The same scene with another thing in the place of one."""
+        """Replace one thing of the scene by another."""
         things = (*self.things[:number], thing, *self.things[number + 1 :])
         return replace(self, things=things)
 

@@ -31,7 +31,7 @@ _CROWD = 2
 
 
 def first_alike(hashes: Hashes, distance: int) -> Positions:
-    """For each hash the position of the earliest kept one that is alike, or -1: then it is kept.
+    """Find for each hash the position of the earliest kept one that is alike, or -1: it is kept.
 
     Hashes, uint64 [n], are alike where at most `distance` bits differ. Going through them in order,
     each is kept unless one that was kept before is alike.
@@ -73,7 +73,7 @@ def _settle_few(hashes: Hashes, owners: Positions, rows: Positions, distance: in
 
 
 def earliest_alike(kept: Hashes, hashes: Hashes, distance: int) -> Positions:
-    """For each of `hashes` the position of the first of `kept` that is alike, or -1."""
+    """Find for each of `hashes` the position of the first of `kept` that is alike, or -1."""
     best = np.full(len(hashes), len(kept))
     for bits in _tables(distance, len(kept)):
         for mine, theirs in _pairs_that_share(kept & bits, hashes & bits):
@@ -95,7 +95,7 @@ def _tables(distance: int, rows: int) -> list[np.uint64]:
 
 
 def _pairs_that_share(kept: Hashes, hashes: Hashes) -> Iterator[tuple[Positions, Positions]]:
-    """All pairs of equal keys, as positions in both, some millions at a time."""
+    """Yield all pairs of equal keys, as positions in both, some millions at a time."""
     mine, theirs = np.argsort(kept), np.argsort(hashes)
     keys = hashes[theirs]
     starts = np.searchsorted(kept, keys, "left", mine)

@@ -30,7 +30,7 @@ _ROWS_AT_ONCE = 65_536
 
 @dataclass(frozen=True)
 class Found:
-    """For each row the number of the filter that drops it, or -1, and of the row that is kept."""
+    """The number of the filter that drops each row, or -1, and of the row that is kept."""
 
     filter: NDArray[np.int16]
     earlier: NDArray[np.int64]
@@ -97,7 +97,7 @@ def find_duplicates(filters: Sequence[DuplicateFilter], hashes: pa.Table) -> Fou
 def _recall(
     path: Path, ids: NDArray[np.uint64], filters: Sequence[DuplicateFilter], hashes: pa.Table
 ) -> Found:
-    """What was found among the same rows before, or what is found now."""
+    """Recall what was found among the same rows before, or find it now."""
     digest = hashlib.blake2b(ids.tobytes(), digest_size=8).hexdigest().encode()
     kept = read_parquet(path, _FOUND)
     if kept is not None and (kept.schema.metadata or {}).get(b"rows") == digest:

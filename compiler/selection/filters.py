@@ -31,7 +31,7 @@ class Filter(Named):
 
     @property
     def label(self) -> str:
-        """What tells it from the other filters of a recipe: ``score aesthetic``."""
+        """A name that tells the filter from the others of a recipe: ``score aesthetic``."""
         raise NotImplementedError
 
 
@@ -51,7 +51,7 @@ class ScoreFilter(Filter):
 
     @property
     def label(self) -> str:
-        """Its name and its column."""
+        """The filter's name and its column."""
         return f"{self.name} {self.column}"
 
     def objection(self, value: Value) -> str | None:
@@ -76,7 +76,7 @@ class ScoreFilter(Filter):
 
 
 class SizeFilter(Filter):
-    """What the size of an image says."""
+    """A filter by the size of an image."""
 
     of: str | None = Field(
         default=None, description="A column of images; by default all that the panels show."
@@ -84,7 +84,7 @@ class SizeFilter(Filter):
 
     @property
     def label(self) -> str:
-        """Its name, and its column where it has one."""
+        """The filter's name, and its column where it has one."""
         return self.name if self.of is None else f"{self.name} of {self.of}"
 
     def objection(self, size: Size) -> str | None:
@@ -141,7 +141,7 @@ class DuplicateFilter(Filter):
 
     @property
     def label(self) -> str:
-        """Its name and its column."""
+        """The filter's name and its column."""
         return f"{self.name} of {self.of}"
 
 
@@ -160,7 +160,7 @@ class NearDuplicates(DuplicateFilter):
         default=4,
         ge=0,
         le=MOST_BITS,
-        description="Images are alike up to so many differing bits of 64.",
+        description="Number of bits of 64 in which images that are alike may differ.",
     )
 
 
@@ -180,7 +180,7 @@ F = TypeVar("F", bound=Filter)
 
 
 def of_kind(kind: type[F], filters: Iterable[Filter]) -> list[F]:
-    """Those of one kind, in order."""
+    """Choose the filters of one kind, in order."""
     return [item for item in filters if isinstance(item, kind)]
 
 

@@ -36,7 +36,7 @@ _HASHES, _ROW = "hashes", "row"
 
 @dataclass(frozen=True)
 class HashJob:
-    """All that the hashes of some rows are made from; plain data that can travel.
+    """The input from which the hashes of some rows are made; plain data that can travel.
 
     `rows` is a slice of the scanned source, `ids` names each row and its data; `recipe` is the
     recipe's plain data and `recipe_folder` where its files are.
@@ -149,14 +149,14 @@ class HashStore:
             path.unlink()
 
     def _tables(self) -> list[pa.Table]:
-        """What there is; a damaged file is as if it had never been written."""
+        """Read the tables there are; a damaged file is as if it had never been written."""
         paths = [self._all, *sorted(self._jobs.glob("*.parquet"))]
         tables = (read_parquet(path, self._schema) for path in paths)
         return [self._schema.empty_table(), *(table for table in tables if table is not None)]
 
 
 def _spec(recipe: Recipe) -> str:
-    """What shapes the hashes of all rows, in 16 digits."""
+    """A digest, 16 digits, of what shapes the hashes of all rows."""
     plain = public_recipe(recipe.model_dump(mode="json", by_alias=True))
     shaping = [plain[key] for key in ("source", "filters", "panels", "background", "prompt")]
     text = json.dumps([HASH_VERSION, *shaping], sort_keys=True)

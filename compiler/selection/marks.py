@@ -1,4 +1,4 @@
-"""What the plan knows of single rows before they are read: those that are duplicates."""
+"""Marks on single rows that the plan knows of before they are read: duplicates."""
 
 from __future__ import annotations
 

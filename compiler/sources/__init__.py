@@ -1,7 +1,16 @@
 """Where the rows come from: photographs, scenes, folders, tables, Hub datasets, WebDataset tars.
 
-A source is found by its ``kind``. `base` says what each offers; `presets` know the layouts of
-published datasets; `infer` reads the short form that commands take.
+A source is found by its ``kind``; `tables.source` says what each offers.
+
+- `infer`: the short form that commands take, such as a folder or a file.
+- `photos`, `photographs`, `scenes`: rows that come with onepic.
+- `folder`, `folder_rows`: folders of images; `listing`, `patterns`, `no_data`, `passed`: which
+  files those are; `matching`, `spelling`: which belong together; `captions`, `metadata`,
+  `row_texts`: what is said of them.
+- `huggingface`: datasets of the Hub.
+- `tars`, `tar_index`, `tar_links`, `members`, `unread`: WebDataset tars.
+- `groups`: rows of several rows of another source.
+- `presets`: the layouts of published datasets.
 """
 
 from __future__ import annotations

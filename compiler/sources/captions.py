@@ -22,7 +22,7 @@ CAPTION_NAMES = ("caption", "text", "prompt")
 
 
 class Texts(NamedTuple):
-    """What may say one text of a row: files, of which the first with a text counts, or a table.
+    """The places of one text of a row: files, of which the first with a text counts, or a table.
 
     `said` is what the folder's table says, which counts after the files.
     """
@@ -84,7 +84,7 @@ def _rank(place: str) -> int:
 
 
 def read_texts(column: str, texts: Texts, images: Mapping[str, str]) -> tuple[Value, list[Finding]]:
-    """What a row's texts say, and where that was found if not in ``NAME.txt``.
+    """Read a row's texts, and where each was found if not in ``NAME.txt``.
 
     `images` are the places of the row's images by column.
 
@@ -117,7 +117,7 @@ def _is_plain(place: str, images: Mapping[str, str]) -> bool:
 
 
 def _form(place: str, images: Mapping[str, str]) -> str:
-    """What a text is called, for people: ``before/NAME.caption``."""
+    """The name of a text, for people: ``before/NAME.caption``."""
     if not place:
         return "the folder's metadata table"
     stem, suffix = stem_of(name_of(place)), suffix_of(place)

@@ -56,7 +56,7 @@ class JoiningSource(Source):
     """Reads rows whose columns are those of several members, told apart by a suffix."""
 
     of: Annotated[Member, Field(discriminator="kind")] = Field(
-        description="Where the members come from: a source of its own."
+        description="Source of the members, with options of its own."
     )
     by: str = Field(
         default=FOLDER,
@@ -72,7 +72,7 @@ class JoiningSource(Source):
         return of
 
     def suffixes(self) -> tuple[str, ...]:
-        """What stands behind a column's name for each member."""
+        """The end of a column's name for each member."""
         raise NotImplementedError
 
     def join(self, name: str, keys: Mapping[int, str]) -> Iterator[Joined]:
@@ -160,7 +160,7 @@ class JoiningSource(Source):
             )
 
     def _stamp(self, parts: Mapping[str, Mapping[str, Any]], number: int) -> str:
-        """Those of all members, each name with its suffix: ``image=... image.1=...``."""
+        """Join the stamps of all members, each name with its suffix: ``image=... image.1=...``."""
         pieces = []
         for suffix, part in parts.items():
             for piece in (part["stamp"][number].as_py() or "").split():
@@ -177,19 +177,21 @@ class GroupsSource(JoiningSource):
     """
 
     kind: Literal["groups"] = "groups"
-    references: int = Field(default=3, ge=1, le=16, description="Members beside the target.")
+    references: int = Field(
+        default=3, ge=1, le=16, description="Number of members beside the target."
+    )
     target: Literal["each", "first", "last"] = Field(
-        default="each", description="Which members of a group become targets."
+        default="each", description="Members of a group that become targets."
     )
     samples: int | Literal["all"] = Field(
         default=1,
-        description="Choices of references for each target: so many, drawn by `seed`, or `all` "
+        description="Number of choices of references for each target, drawn by `seed`, or `all` "
         "combinations.",
     )
-    seed: int = Field(default=0, ge=0, description="Other seeds choose other references.")
+    seed: int = Field(default=0, ge=0, description="Seed of the choice of references.")
 
     def suffixes(self) -> tuple[str, ...]:
-        """None for the target, numbers for its references."""
+        """The suffixes: none for the target, numbers for its references."""
         return ("", *(f".{number}" for number in range(1, self.references + 1)))
 
     def join(self, name: str, keys: Mapping[int, str]) -> Iterator[Joined]:
@@ -228,9 +230,11 @@ class SequencesSource(JoiningSource):
     """
 
     kind: Literal["sequences"] = "sequences"
-    length: int = Field(default=4, ge=2, le=16, description="Members in a row.")
+    length: int = Field(default=4, ge=2, le=16, description="Number of members in a row.")
     step: int | None = Field(
-        default=None, ge=1, description="Members from one row to the next; by default `length`."
+        default=None,
+        ge=1,
+        description="Number of members from one row to the next; by default `length`.",
     )
 
     def suffixes(self) -> tuple[str, ...]:
@@ -250,7 +254,7 @@ class SequencesSource(JoiningSource):
 
 
 def _columns_of(columns: Columns, suffix: str, suffixes: Sequence[str]) -> Columns:
-    """What a recipe reads of the members with a suffix, by the names that they have themselves."""
+    """List what a recipe reads of the members with a suffix, by the names they have themselves."""
     others = [other for other in suffixes if other and other != suffix]
 
     def own(names: Sequence[str]) -> tuple[str, ...]:
@@ -264,7 +268,7 @@ def _columns_of(columns: Columns, suffix: str, suffixes: Sequence[str]) -> Colum
 
 
 def _union(several: Any, texts: Sequence[str]) -> Columns:
-    """All columns of any member, and `texts`."""
+    """Unite the columns of all members, and `texts`."""
     parts = list(several)
 
     def merged(field: str) -> tuple[str, ...]:

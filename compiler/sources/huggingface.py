@@ -41,8 +41,10 @@ class HuggingFaceSource(Source):
     kind: Literal["huggingface"] = "huggingface"
     path: str = Field(description="A Hub id such as user/name, or a folder.")
     name: str | None = Field(default=None, description="The configuration, where there are many.")
-    split: str = "train"
-    revision: str | None = Field(default=None, description="Branch, tag or commit on the Hub.")
+    split: str = Field(default="train", description="The split of the dataset.")
+    revision: str | None = Field(
+        default=None, description="Branch, tag or commit of the dataset on the Hub."
+    )
     key: str | None = Field(
         default=None, description="The column that names rows; by default their numbers do."
     )

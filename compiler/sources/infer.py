@@ -1,4 +1,4 @@
-"""What a short text such as ``--source ~/photos`` means."""
+"""Inference of a source from a short text such as ``--source ~/photos``."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _join_alike(
 
 
 def _hints(lonely: Sequence[str], files: Mapping[str, Files]) -> dict[str, str]:
-    """For stems that differ in a word such as ``_input`` at their end: what else is called so."""
+    """Hints for stems that differ from others in a word such as ``_input`` at their end."""
     hints = {}
     for several in _groups(lonely, lambda stem: _ROLE.sub("", alike(stem))):
         for stem in several:

@@ -21,7 +21,7 @@ _FILE = "file_name"
 
 
 class Metadata:
-    """What the tables of a folder and of the folders in it say of its images, by column.
+    """Texts about images in the tables of a folder and of the folders in it, by column.
 
     A table is called ``metadata.csv``, ``.jsonl`` or ``.parquet`` and names an image by its path
     from the table's folder, in the column ``file_name``. The column ``caption`` may also be called
@@ -47,7 +47,7 @@ class Metadata:
         return [column for column, said in self._said.items() if said]
 
     def of(self, image: str, column: str) -> str | None:
-        """What is said of an image, by its path; several texts are joined by `SEVERAL`."""
+        """Look up a text about an image by its path; several are joined by `SEVERAL`."""
         return self._said.get(column, {}).get(image)
 
     def used(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""What a source passed over, counted by suffix, so that nothing is lost without a word."""
+"""Files that a source passed over, counted by suffix, so that nothing is lost without a word."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OTHER_PICTURES = frozenset(
 def count_passed(
     root: str, listings: Sequence[Listing], used: Collection[str], orphans: Iterable[str]
 ) -> Counts:
-    """What there is in listed folders beside images and the texts at the places `used`.
+    """Count the files in listed folders beside images and the texts at the places `used`.
 
     `orphans` are the places of texts that belong to no image. Where they lie below `root`, things
     are called by their paths from there.
@@ -41,7 +41,7 @@ def count_passed(
 
 
 def count_folders(paths: Iterable[str]) -> Counts:
-    """What folders that were left out are called."""
+    """Count the folders that were left out, by name."""
     return add_up(
         {Finding("passed-over", f"folders called {name_of(path)}"): Count(1, (path,))}
         for path in paths

@@ -35,11 +35,13 @@ class PhotosSource(Source):
     """
 
     kind: Literal["photos"] = "photos"
-    crops: int = Field(default=40, ge=1, le=100_000, description="Crops of each photograph.")
+    crops: int = Field(
+        default=40, ge=1, le=100_000, description="Number of crops of each photograph."
+    )
     split: Literal["all", "train", "held-out"] = Field(
         default="train", description="The photographs for training, those kept from it, or both."
     )
-    seed: int = Field(default=0, ge=0, description="Other seeds give other crops.")
+    seed: int = Field(default=0, ge=0, description="Seed of the crops.")
 
     def scan(self, columns: Columns, base: Path) -> pa.Table:  # noqa: ARG002 - needs no folder
         """List the crops; see `Source.scan`."""

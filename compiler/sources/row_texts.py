@@ -41,7 +41,7 @@ class RowTexts:
         return {*self._files, *said}
 
     def of(self, column: str, images: Mapping[str, str | None]) -> Texts:
-        """What may say one text of a row, of which `images` are the paths of its images."""
+        """Find where one text of a row may be, of which `images` are the paths of its images."""
         places: tuple[str, ...] = ()
         said: str | None = None
         files = self._files.get(column)
@@ -60,7 +60,7 @@ class RowTexts:
 
     @property
     def counts(self) -> Counts:
-        """What was seen of the tables."""
+        """The findings about the tables."""
         return add_up(table.counts for table in self._tables.values())
 
     def used(self) -> set[str]:

@@ -54,9 +54,9 @@ class ScenesSource(Source):
     """
 
     kind: Literal["scenes"] = "scenes"
-    count: int = Field(default=1000, ge=1, le=10_000_000, description="Scenes.")
+    count: int = Field(default=1000, ge=1, le=10_000_000, description="Number of scenes.")
     seed: int = Field(
-        default=0, ge=0, lt=2**63, description="Other seeds give other scenes; keep one to test."
+        default=0, ge=0, lt=2**63, description="Seed of the scenes; keep another one to test."
     )
     size: PictureSize = Field(
         default=(256, 256), description="Side of the square pictures in px, or [width, height]."

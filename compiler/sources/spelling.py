@@ -20,7 +20,7 @@ def alike(name: str) -> str:
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
-    """What to sort by so that ``page2`` comes before ``page10``."""
+    """A key for sorting ``page2`` before ``page10``."""
     parts: list[str | int] = [*_DIGITS.split(name)]
     parts[1::2] = map(int, parts[1::2])
     return parts, name

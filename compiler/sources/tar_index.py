@@ -38,7 +38,7 @@ class TarIndex:
 
 
 def index_tar(place: str) -> TarIndex:
-    """What a tar holds; behind its end mark there may be more tars, as ``cat a.tar b.tar`` makes.
+    """Index a tar; behind its end mark there may be more tars, as ``cat a.tar b.tar`` makes.
 
     A key that an earlier one of these has gets the number of its own: ``000 (part 2)``.
 

@@ -87,7 +87,7 @@ class WebDatasetSource(Source):
 
 
 class _Found:
-    """What the index has met so far: columns, extensions of members, and what nothing reads."""
+    """Things that the index has met: columns, extensions of members, and what nothing reads."""
 
     def __init__(self) -> None:
         self.columns: set[str] = set()
@@ -167,7 +167,7 @@ def _stamp(reader: TarReader, member: Member | None, how: StampKind) -> str:
 
 
 def _with_tar_names(table: pa.Table) -> pa.Table:
-    """The same rows with the tars' stems before their keys."""
+    """Put the tars' stems before the keys of rows."""
     stems = [
         pa.array([name_of(tar).removesuffix(".tar") for tar in chunk.to_pylist()], pa.string())
         for chunk in table["tar"].chunks

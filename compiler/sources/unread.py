@@ -1,4 +1,4 @@
-"""What tars hold that no column of a recipe reads, counted."""
+"""Members of tars that no column of a recipe reads, counted."""
 
 from __future__ import annotations
 

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...common.disk import is_full
 from ...common.errors import DamagedFileError
 from ...common.files import settle
 from ...common.network import StoreError, folder_name
 from ...common.secrets import without_secrets
 from ..finite import Watch
 from ..index import FileRecord, ShardHeader
-from ..names import DATASET, SHARDS, shard_name
+from ..names import DATASET, SHARDS, shard_name, shard_stem
 from .cache import PART, CacheSettings, keep, open_kept, part_of, part_path, reserve
 from .fetch import WholeFilesOnlyError, check_checksum, checksum, download, list_sizes, read_part
 from .parts import Part, cut, is_whole_quicker, spans_of
@@ -150,7 +151,7 @@ class RemoteStore:
                 path.unlink(missing_ok=True)
 
     def _kept_shard(self, number: int, suffix: str, record: FileRecord) -> Path:
-        return self.folder / SHARDS / f"{number:05d}-{record.sha256[:16]}{suffix}"
+        return self.folder / SHARDS / f"{shard_stem(number)}-{record.sha256[:16]}{suffix}"
 
     def _fetch_shard(self, number: int, suffix: str, record: FileRecord, final: Path) -> int:
         url = self._url(shard_name(number, suffix))
@@ -176,7 +177,8 @@ class RemoteStore:
         try:
             yield
         except OSError as error:
+            room = "make room there or " if is_full(error) else ""
             raise StoreError(
-                f"{self.cache.folder}: the cache cannot be used: {error.strerror or error}; make "
-                "room there or set ONEPIC_CACHE to another folder"
+                f"{self.cache.folder}: the cache cannot be used: {error.strerror or error}; "
+                f"{room}set ONEPIC_CACHE to another folder"
             ) from error

@@ -13,7 +13,6 @@ from onepic.canvas.findings import (
     from_data,
     to_data,
 )
-from onepic.dataset.index import ShardHeader
 
 LABELS, GREY = Finding("mask-reading", "labels"), Finding("mask-reading", "grey")
 
@@ -45,16 +44,6 @@ def test_a_scanned_table_brings_what_was_found_and_keeps_its_other_metadata():
     assert attached(rows) == {}
     assert attached(attach(rows, counts).slice(0, 1)) == counts
     assert attach(rows, counts).schema.metadata[b"kept"] == b"yes"
-
-
-def test_an_index_from_before_there_were_findings_has_none():
-    header = ShardHeader("f", 0, 1, 2, 2, 1, 0, {}, (), {}, {GREY: Count(1, ("a",))})
-    assert ShardHeader.from_json(header.to_json()) == header
-    data = json.loads(header.to_json())
-    del data["findings"]
-    old = ShardHeader.from_json(json.dumps(data).encode())
-    assert old.findings is None
-    assert ShardHeader.from_json(old.to_json()) == old
 
 
 def test_shards_that_are_too_old_to_say_anything_are_named():

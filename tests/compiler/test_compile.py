@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from onepic.backbones.model import open_model
 from onepic.canvas.findings import Count, Finding
@@ -21,6 +24,7 @@ from onepic.common.lock import locked
 from onepic.compiler.compile import compile_dataset, make_layout
 from onepic.compiler.engines.engine import Scheduling
 from onepic.dataset.dataset import open_dataset
+from onepic.dataset.names import STATE
 
 SUFFIXES = (".parquet", ".tar", ".text.safetensors")
 
@@ -97,6 +101,23 @@ def test_a_second_run_makes_nothing_and_changes_no_byte(project):
     assert project.files() == before
 
 
+def test_a_second_run_imports_neither_torch_nor_ray(bare_project):
+    bare_project.draw(0)
+    filters = [{"duplicates": {"of": "image"}}]
+    path = bare_project.write_recipe(filters=filters)
+    bare_project.compile(filters=filters)
+    script = (
+        "import sys\n"
+        "from onepic.compiler import compile_dataset, read_recipe\n"
+        "from pathlib import Path\n"
+        "recipe, root = map(Path, sys.argv[1:])\n"
+        "made = compile_dataset(read_recipe(recipe), root / 'data', recipe_folder=root).made\n"
+        "print(made, {'torch', 'diffusers', 'ray'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", script, path, bare_project.root]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "0 set()\n"
+
+
 def test_two_runs_elsewhere_give_the_same_bytes(project, tmp_path):
     shutil.rmtree(project.output)
     project.compile()
@@ -150,7 +171,7 @@ def test_another_recipe_is_refused_and_named(project):
     assert f"{project.output} holds a dataset made otherwise:" in message
     assert "recipe.fit: 'cover' is now 'contain'" in message
     assert "recipe.prompt: 'colorize' is now 'other'" in message
-    assert "give another --output, or delete that folder" in message
+    assert f"give another --output, or delete {project.output} to compile it anew" in message
     assert project.files() == before
 
 
@@ -181,6 +202,15 @@ def test_a_recipe_can_be_corrected_where_nothing_was_compiled_yet(bare_project):
         bare_project.compile(prompt="{caption}")
     assert bare_project.compile(prompt="{caption|a picture}").totals["samples"] == 1
     assert open_dataset(bare_project.output).verify() == []
+
+
+def test_an_empty_prompt_of_unknown_origin_is_made_anew_where_there_is_no_sample(bare_project):
+    bare_project.draw(0)
+    bare_project.output.mkdir()
+    (bare_project.output / "null_prompt.safetensors").write_bytes(b"another model's")
+    bare_project.compile()
+    assert open_dataset(bare_project.output).verify() == []
+    assert len(load_file(bare_project.output / "null_prompt.safetensors")["hidden"]) == 1
 
 
 def test_shards_of_another_library_version_are_announced(project, picture):
@@ -343,7 +373,7 @@ def test_a_source_that_is_not_there_leaves_no_shards(bare_project):
 
 
 def test_a_folder_in_use_is_refused(project):
-    with locked(project.output), pytest.raises(OutputError, match=f"process {os.getpid()}"):
+    with locked(project.output, STATE), pytest.raises(OutputError, match=f"process {os.getpid()}"):
         project.compile()
 
 
@@ -356,15 +386,40 @@ def test_the_default_output_is_named_after_the_task(project, monkeypatch):
 
 
 @pytest.mark.parametrize("room", [500, 3000, 30_000], ids=["notes", "dataset.json", "sheet"])
-def test_a_full_disk_is_an_error_that_says_how_to_go_on(bare_project, largest_file, room):
+def test_what_cannot_be_written_is_an_error_that_says_how_to_go_on(
+    bare_project, largest_file, room
+):
     bare_project.draw(*range(5))
-    with (
-        largest_file(room),
-        pytest.raises(RunError, match=r"File too large.*run again to continue"),
-    ):
+    with largest_file(room), pytest.raises(RunError, match="File too large") as caught:
         bare_project.compile()
+    assert str(caught.value).endswith("kept; run again to continue")
     bare_project.compile()
     assert open_dataset(bare_project.output).verify() == []
+
+
+def test_room_is_asked_for_where_the_disk_is_full(bare_project):
+    """What writes dataset.json finds a link to a device that is always full."""
+    bare_project.draw(0)
+    bare_project.output.mkdir()
+    (bare_project.output / f".dataset.json.{os.getpid()}").symlink_to("/dev/full")
+    with pytest.raises(RunError) as caught:
+        bare_project.compile()
+    assert str(caught.value) == (
+        f"{bare_project.output}: No space left on device; complete shards are kept; make room and "
+        "run again to continue"
+    )
+    assert bare_project.compile().made == 1
+
+
+def test_a_file_that_may_not_be_written_is_named(bare_project):
+    bare_project.draw(0)
+    taken = bare_project.output / "null_prompt.safetensors"
+    taken.mkdir(parents=True)
+    with pytest.raises(RunError) as caught:
+        bare_project.compile()
+    assert str(caught.value) == (
+        f"{taken}: Is a directory; complete shards are kept; run again to continue"
+    )
 
 
 def test_a_compile_counts_odd_pictures_and_rejects_damaged_ones(

@@ -50,7 +50,7 @@ WITHOUT_EFFECT: dict[str, Any] = {
 
 TINT = """
 from typing import ClassVar
-from onepic.canvas.operations import Operation, Picture, register
+from onepic.compiler.operations import Operation, Picture, register
 
 @register
 class Tint(Operation):

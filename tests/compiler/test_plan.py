@@ -13,13 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from onepic.backbones.embeddings import Embeddings
+from onepic.backbones.texts import Embeddings
 from onepic.canvas.layout import Layout
 from onepic.common.lock import locked
 from onepic.compiler.plan import Outdated, Plan, outdated_shards, remove_surplus
 from onepic.compiler.recipe import Recipe
 from onepic.dataset.index import Rejection
-from onepic.dataset.names import shard_path
+from onepic.dataset.names import STATE, shard_path
 from onepic.dataset.writer import Sample, ShardWriter
 
 LAYOUT = Layout((("a", "b"),), 64, 64, 8)
@@ -59,12 +59,16 @@ def write_shard(plan: Plan, token: str, number: int, rejected: int = 0) -> None:
             key, stamp = row["key"], row["stamp"]
             writer.add(Sample(key.partition(".")[0], key, stamp, "", latents, mask, b"", {}))
         vector = np.zeros((1, 8), np.float16)
-        embeddings = Embeddings(vector[None], vector, [False]) if writer.samples else None
+        embeddings = (
+            Embeddings({"hidden": vector[None], "pooled": vector}, [False])
+            if writer.samples
+            else None
+        )
         writer.complete(plan.shard_fingerprint(number), embeddings, refused, (0, 0))
 
 
 def write_all(plan: Plan) -> None:
-    with locked(plan.output) as token:
+    with locked(plan.output, STATE) as token:
         for number in range(plan.shards):
             write_shard(plan, token, number)
 
@@ -148,7 +152,7 @@ def test_shards_that_fit_their_rows_are_left_alone(data):
 
 def test_rejected_rows_are_not_tried_again_until_they_change(tmp_path):
     plan = make_plan(numbered(2), output=tmp_path)
-    with locked(tmp_path) as token:
+    with locked(tmp_path, STATE) as token:
         write_shard(plan, token, 0, rejected=1)
         assert reasons(plan) == {}
         write_shard(plan, token, 0, rejected=2)

@@ -29,7 +29,7 @@ prompt: "a {caption}"
 MINE = '''\
 from typing import ClassVar
 
-from onepic.canvas.operations import Operation, Picture, register
+from onepic.compiler.operations import Operation, Picture, register
 
 
 @register

@@ -22,12 +22,12 @@ from onepic.canvas.sizes import batch_size
 from onepic.common.errors import RunError
 from onepic.common.lock import locked
 from onepic.compiler.compile import make_layout
-from onepic.compiler.engines.engine import LocalEncoder
+from onepic.compiler.engines.local import LocalEncoder
 from onepic.compiler.plan import Plan
 from onepic.compiler.shard import PanelEncoder, Progress, ShardJob, compile_shard
 from onepic.dataset.dataset import Dataset, DatasetSample
 from onepic.dataset.index import ShardHeader, read_index
-from onepic.dataset.names import shard_path
+from onepic.dataset.names import STATE, shard_path
 from onepic.dataset.stores.local import LocalStore
 
 Latents = NDArray[np.float16]
@@ -101,7 +101,7 @@ def make_shard(
 ) -> ShardHeader:
     """Compile a shard of a project into the folder `name`; all rows lie in one by default."""
     output = project.root / name
-    with locked(output) as token:
+    with locked(output, STATE) as token:
         job = make_job(project, output, token, number, **{"samples_per_shard": 100} | changes)
         *progress, header = compile_shard(job, encoder)
     assert all(isinstance(event, Progress) for event in progress)
@@ -313,7 +313,7 @@ def test_a_sample_shows_its_canvas_and_masks_its_target(project, encoder):
 
 def test_a_job_that_is_dropped_halfway_leaves_nothing(project, encoder):
     output = project.root / "data"
-    with locked(output) as token:
+    with locked(output, STATE) as token:
         events = compile_shard(make_job(project, output, token), encoder)
         next(events)
         events.close()
@@ -322,9 +322,9 @@ def test_a_job_that_is_dropped_halfway_leaves_nothing(project, encoder):
 
 def test_a_job_of_an_earlier_run_completes_nothing(project, encoder):
     output = project.root / "data"
-    with locked(output) as earlier:
+    with locked(output, STATE) as earlier:
         job = make_job(project, output, earlier)
-    with locked(output), pytest.raises(RunError, match="another run has taken over"):
+    with locked(output, STATE), pytest.raises(RunError, match="another run has taken over"):
         list(compile_shard(job, encoder))
     assert not (output / "shards").exists()
 

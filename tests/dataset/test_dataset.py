@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import shlex
@@ -69,8 +70,8 @@ def test_a_sample_has_all_that_training_needs(finished, finished_project):
     assert sample.mask.sum() == 64
     assert sample.prompt == "colorize"
     text = load_file(finished_project.output / "shards/00001.text.safetensors")
-    np.testing.assert_array_equal(sample.hidden, text["hidden"][0])
-    np.testing.assert_array_equal(sample.pooled, text["pooled"][0])
+    np.testing.assert_array_equal(sample.texts["hidden"], text["hidden"][0])
+    np.testing.assert_array_equal(sample.texts["pooled"], text["pooled"][0])
     assert sample.preview[8:12] == b"WEBP"
     assert sample.metadata["canvas_size"] == [128, 64]
 
@@ -100,6 +101,33 @@ def test_opened_anew_it_shows_what_was_compiled_anew(project, picture):
     picture(seed=99).save(project.root / "pictures/002.png")
     project.compile()
     assert not np.array_equal(open_dataset(project.output)[2].latents, before)
+
+
+def test_a_dataset_that_is_open_shows_a_shard_that_took_the_place_of_another(project, picture):
+    dataset = open_dataset(project.output)
+    before, other = dataset[2].latents.copy(), dataset[4].latents
+    picture(seed=99).save(project.root / "pictures/002.png")
+    project.compile()
+    assert not np.array_equal(dataset[2].latents, before)
+    np.testing.assert_array_equal(dataset[4].latents, other)
+
+
+def test_so_many_shards_are_open_at_once_and_no_more(project, monkeypatch):
+    monkeypatch.setattr("onepic.dataset.dataset._MOST_OPEN", 2)
+    tars = sorted((project.output / "shards").glob("*.tar"))
+    dataset = open_dataset(project.output)
+
+    def are_mapped() -> list[bool]:
+        gc.collect()
+        maps = Path("/proc/self/maps").read_text()
+        return [str(tar) in maps for tar in tars]
+
+    keys = [dataset[number].key for number in (0, 2, 0, 4)]
+    assert keys == ["000000000", "000000002", "000000000", "000000004"]
+    assert are_mapped() == [True, False, True], "the one that was used longest ago is let go"
+    assert dataset[2].key == "000000002"
+    del dataset
+    assert are_mapped() == [False, False, False]
 
 
 def test_opened_anew_it_shows_what_was_restored(project):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onepic.canvas.findings import Count, Finding
 from onepic.common.errors import DatasetError
 from onepic.dataset.index import (
     SCHEMA,
@@ -143,3 +146,13 @@ def test_a_parquet_file_of_others_is_no_index(tmp_path, metadata):
     assert read_header(path) is None
     with pytest.raises(DatasetError, match=r"other\.parquet: .* columns"):
         read_index(path)
+
+
+def test_an_index_from_before_there_were_findings_has_none() -> None:
+    header = replace(HEADER, findings={Finding("mask-reading", "grey"): Count(1, ("a",))})
+    assert ShardHeader.from_json(header.to_json()) == header
+    data = json.loads(header.to_json())
+    del data["findings"]
+    old = ShardHeader.from_json(json.dumps(data).encode())
+    assert old.findings is None
+    assert ShardHeader.from_json(old.to_json()) == old

@@ -46,20 +46,19 @@ def arrays(canvases: Canvases, samples: list[int], prompts: bool = True) -> Arra
     """A batch full of what no sample holds."""
     size, table = len(samples), canvases.samples
     channels, height, width = table.shapes[table.shape[samples[0]]]
-    texts = size if prompts else 0
+    texts = canvases.empty_prompt.items() if prompts else ()
     return Arrays(
         np.full((size, channels, height, width), np.nan, np.float16),
         np.full((size, 1, height, width), 99, np.uint8),
-        np.full((texts, *canvases.hidden.shape), np.nan, np.float16),
-        np.full((texts, *canvases.pooled.shape), np.nan, np.float16),
+        {name: np.full((size, *one.shape), np.nan, one.dtype) for name, one in texts},
     )
 
 
 def check(found: Arrays, row: int, metadata: dict[str, Any], sample: DatasetSample) -> None:
     np.testing.assert_array_equal(found.latents[row], sample.latents)
     np.testing.assert_array_equal(found.mask[row], sample.mask)
-    np.testing.assert_array_equal(found.hidden[row], sample.hidden)
-    np.testing.assert_array_equal(found.pooled[row], sample.pooled)
+    np.testing.assert_array_equal(found.texts["hidden"][row], sample.texts["hidden"])
+    np.testing.assert_array_equal(found.texts["pooled"][row], sample.texts["pooled"])
     assert metadata == sample.metadata
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from onepic.backbones.embeddings import Embeddings
+from onepic.backbones.texts import Embeddings
 from onepic.common.errors import RunError
 from onepic.common.lock import locked
 from onepic.dataset.index import Rejection, ShardHeader, read_header, read_index
-from onepic.dataset.names import shard_path
+from onepic.dataset.names import STATE, shard_path
 from onepic.dataset.writer import Sample, ShardWriter
 
 
@@ -63,7 +63,7 @@ def content(output: Path) -> dict[str, bytes]:
 @pytest.fixture
 def token(tmp_path: Path) -> Iterator[str]:
     """The token of a run that holds `tmp_path`."""
-    with locked(tmp_path) as token:
+    with locked(tmp_path, STATE) as token:
         yield token
 
 
@@ -133,9 +133,9 @@ def test_without_its_index_a_shard_is_not_complete(tmp_path, token):
 
 
 def test_a_worker_of_an_earlier_run_completes_nothing(tmp_path):
-    with locked(tmp_path) as earlier:
+    with locked(tmp_path, STATE) as earlier:
         pass
-    with locked(tmp_path) as later:
+    with locked(tmp_path, STATE) as later:
         write_shard(tmp_path, later, sample(0))
         before = content(tmp_path)
         with pytest.raises(RunError, match="another run has taken over"):
@@ -165,7 +165,7 @@ def test_equal_prompts_share_a_row_of_embeddings(tmp_path, token):
     text = load_file(shard_path(tmp_path, 0, ".text.safetensors"))
     assert index["prompt_row"].to_pylist() == [0, 1, 0, 2, 1]
     assert text["hidden"].shape == (3, 77, 8)
-    np.testing.assert_array_equal(text["pooled"], embed(["b", "a", ""]).pooled)
+    np.testing.assert_array_equal(text["pooled"], embed(["b", "a", ""]).arrays["pooled"])
 
 
 def test_members_lie_where_the_index_says(tmp_path, token):

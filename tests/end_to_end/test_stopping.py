@@ -79,7 +79,7 @@ def test_a_full_disk_keeps_complete_shards_and_a_rerun_finishes(
     )
     assert limited.returncode == 1
     assert "File too large; 3 of 6 shards were completed and are kept" in limited.stderr
-    assert "make room and run again" in limited.stderr
+    assert "run again to continue" in limited.stderr
     assert "Traceback" not in limited.stderr
     assert not list(pictures.output.glob(".compile/*.tar")), "a half-written shard fills the disk"
     result = onepic_compile(*RUN, "--local")

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from onepic.sampler.denoise import compose, denoise, guide, network_input, rescale_guidance
+from onepic.backbones.sampling import SCHEDULE
+from onepic.sampler.denoise import compose, denoise, network_input
 
 SDXL = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 NOISE_FREE = {
@@ -74,7 +75,9 @@ def fill(m: Tensor, x_0: Tensor, scheduler: Any, predict: Any, count: int = 2) -
     state = noise * scheduler.init_noise_sigma
     ancestral = "Ancestral" in type(scheduler).__name__ or "LCM" in type(scheduler).__name__
     options = {"generator": random} if ancestral else {}
-    return denoise(m, x_0, state, scheduler, predict, options, lambda _n, _t, state: state)
+    return denoise(
+        m, x_0, state, scheduler, SCHEDULE, predict, options, lambda _n, _t, state: state
+    )
 
 
 class TestRecovering:
@@ -129,7 +132,7 @@ class TestContext:
         scheduler = make_scheduler("euler")
         scheduler.set_timesteps(4)
         t, state = scheduler.timesteps[0], torch.full((1, 4, 8, 16), 20.0)
-        seen = network_input(m, state, x_0, scheduler, t)
+        seen = network_input(m, state, x_0, scheduler, t, SCHEDULE)
         inside = m.bool().expand_as(seen)
         scale = (scheduler.sigmas[0] ** 2 + 1).sqrt()
         torch.testing.assert_close(seen[inside], (state / scale)[inside])
@@ -145,51 +148,6 @@ class TestContext:
             return torch.full_like(state, 7.0) if number == 2 else state
 
         state = torch.randn(1, 4, 8, 16, generator=torch.Generator().manual_seed(1))
-        filled = denoise(m, x_0, state, scheduler, lambda x, _t: x, {}, last_word)
+        filled = denoise(m, x_0, state, scheduler, SCHEDULE, lambda x, _t: x, {}, last_word)
         assert calls == [(number, float(t)) for number, t in enumerate(scheduler.timesteps)]
         assert torch.equal(filled, compose(m, torch.full_like(x_0, 7.0), x_0))
-
-
-class TestGuidance:
-    def test_two_predictions_follow_classifier_free_guidance(self):
-        empty, full = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(guide((empty, full), (7.5,)), empty + 7.5 * (full - empty))
-
-    def test_three_predictions_follow_instruct_pix2pix(self):
-        random = torch.Generator().manual_seed(0)
-        nothing, context, full = torch.randn(3, 3, 4, 8, 8, generator=random)
-        expected = nothing + 1.5 * (context - nothing) + 7.5 * (full - context)
-        torch.testing.assert_close(guide((nothing, context, full), (1.5, 7.5)), expected)
-
-    def test_scales_of_one_are_the_informed_prediction(self):
-        predictions = torch.randn(3, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(guide(tuple(predictions), (1.0, 1.0)), predictions[2])
-
-    def test_one_prediction_is_left_as_it_is(self):
-        prediction = torch.ones(1, 4, 8, 8)
-        assert guide((prediction,), ()) is prediction
-
-    def test_rescaling_gives_the_target_the_deviation_of_the_informed_prediction(self, m):
-        informed, guided = torch.randn(2, 2, 4, 8, 16, generator=torch.Generator().manual_seed(0))
-        guided = guided * 5 + 1
-        inside = m.bool().expand_as(guided)
-        rescaled = rescale_guidance(guided, informed, m, 1.0)
-        for ours, theirs, where in zip(rescaled, informed, inside, strict=True):
-            torch.testing.assert_close(
-                ours[where].std(correction=0), theirs[where].std(correction=0)
-            )
-
-    def test_rescaling_goes_part_of_the_way(self, m):
-        informed, guided = torch.randn(2, 1, 4, 8, 16, generator=torch.Generator().manual_seed(0))
-        whole = rescale_guidance(guided, informed, m, 1.0)
-        torch.testing.assert_close(
-            rescale_guidance(guided, informed, m, 0.7), 0.7 * whole + 0.3 * guided
-        )
-        assert torch.equal(rescale_guidance(guided, informed, m, 0.0), guided)
-
-    def test_rescaling_does_not_look_at_the_context(self, m):
-        informed, guided = torch.randn(2, 1, 4, 8, 16, generator=torch.Generator().manual_seed(0))
-        inside = m.bool().expand_as(guided)
-        other = torch.where(inside, guided, 1e3 * guided)
-        ours, theirs = (rescale_guidance(g, informed, m, 0.7)[inside] for g in (guided, other))
-        assert torch.equal(ours, theirs)

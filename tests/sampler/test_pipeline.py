@@ -18,12 +18,14 @@ from PIL import Image
 from torch import Tensor
 
 from onepic import miniature
+from onepic.backbones.sampling import SCHEDULE
 from onepic.common.errors import ModelError, SettingsError, TaskError
 from onepic.compiler import open_dataset
 from onepic.sampler import OnePicPipeline, Task, open_task
 from onepic.sampler.canvas import make_canvas
 from onepic.sampler.schedulers import make_scheduler
-from onepic.trainer.adapter import AdapterSettings, add_adapter
+from onepic.trainer.adapter import add_adapter
+from onepic.trainer.adapter_settings import AdapterSettings
 from onepic.trainer.export import write_adapter
 
 pytestmark = pytest.mark.filterwarnings("ignore:a canvas of")
@@ -165,11 +167,14 @@ class TestCanvas:
         latents_of(pipe, {"grey": grey})
         given = network.options[0]
         np.testing.assert_allclose(
-            given["hidden"][0].numpy(), sample.hidden.astype(np.float32), rtol=2**-10, atol=1e-4
+            given["hidden"][0].numpy(),
+            sample.texts["hidden"].astype(np.float32),
+            rtol=2**-10,
+            atol=1e-4,
         )
         np.testing.assert_allclose(
             given["added_cond_kwargs"]["text_embeds"][0].numpy(),
-            sample.pooled.astype(np.float32),
+            sample.texts["pooled"].astype(np.float32),
             rtol=2**-10,
             atol=1e-4,
         )
@@ -187,7 +192,7 @@ class TestSteps:
     def test_the_network_sees_clean_context_and_the_scaled_state(
         self, pipe, network, monkeypatch, grey, name
     ):
-        pipe.scheduler = make_scheduler(name, pipe.scheduler.config)
+        pipe.scheduler = make_scheduler(name, pipe.scheduler.config, SCHEDULE)
         scale, scaled, states = pipe.scheduler.scale_model_input, [], []
 
         def record(state: Tensor, t: Tensor) -> Tensor:
@@ -220,7 +225,7 @@ class TestSteps:
 
     @pytest.mark.parametrize("name", [n for n in SCHEDULERS if n not in ("ddpm", "ddim", "lcm")])
     def test_a_network_that_knows_the_target_gives_it_back(self, pipe, network, grey, name):
-        pipe.scheduler = make_scheduler(name, pipe.scheduler.config)
+        pipe.scheduler = make_scheduler(name, pipe.scheduler.config, SCHEDULE)
         truth = torch.randn(1, 4, 8, 16, generator=torch.Generator().manual_seed(2)).double()
 
         def eps(x_t: Tensor, _t: Tensor) -> Tensor:
@@ -233,7 +238,7 @@ class TestSteps:
 
     @pytest.mark.parametrize("name", ["ddim", "lcm"])
     def test_so_do_those_that_end_at_no_noise_if_told(self, pipe, network, grey, name):
-        scheduler = make_scheduler(name, pipe.scheduler.config)
+        scheduler = make_scheduler(name, pipe.scheduler.config, SCHEDULE)
         pipe.scheduler = type(scheduler).from_config(scheduler.config, set_alpha_to_one=True)
         truth = torch.randn(1, 4, 8, 16, generator=torch.Generator().manual_seed(2)).double()
 
@@ -357,7 +362,7 @@ class TestHabits:
 
     @pytest.mark.parametrize("name", ["euler", "euler_a", "ddpm", "lcm"])
     def test_a_generator_for_each_picture_makes_it_what_it_is_alone(self, pipe, grey, seeded, name):
-        pipe.scheduler = make_scheduler(name, pipe.scheduler.config)
+        pipe.scheduler = make_scheduler(name, pipe.scheduler.config, SCHEDULE)
         images = {"grey": grey}
         together = latents_of(
             pipe, images, num_images_per_prompt=2, generator=[seeded(1), seeded(2)]
@@ -769,7 +774,7 @@ class TestLoading:
             settings = AdapterSettings.model_validate(adapter)
             add_adapter(unet, settings, seed=0)
             folder = write_card(compiled_colours, adapter=adapter)
-            write_adapter(folder, unet, settings)
+            write_adapter(folder, unet, settings, "unet")
             return folder
 
         return make

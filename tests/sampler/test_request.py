@@ -9,6 +9,7 @@ from PIL import Image, PngImagePlugin
 from pydantic import ValidationError
 
 from onepic.common.errors import RunError, TaskError
+from onepic.sampler.guidance import Guidance
 from onepic.sampler.request import Request, absolute, read_request, save_picture, was_made
 
 FULL = Request(
@@ -23,9 +24,7 @@ FULL = Request(
     number=3,
     steps=7,
     scheduler="heun",
-    guidance_scale=-1.5,
-    image_guidance_scale=1.25,
-    guidance_rescale=0.7,
+    guidance=Guidance(guidance_scale=-1.5, image_guidance_scale=1.25, guidance_rescale=0.7),
     panel_size=(512, 384),
 )
 SMALL = Request(run="runs/x", images={})
@@ -46,6 +45,32 @@ def test_equal_pictures_and_requests_give_equal_files(tmp_path, picture):
     save_picture(picture(), tmp_path / "a.png", FULL)
     save_picture(picture(), tmp_path / "b.png", FULL)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_the_settings_of_guidance_lie_flat_among_the_others(tmp_path, picture):
+    """As they did before they had a model of their own, so that older pictures are made again."""
+    plain = FULL.public().model_dump(mode="json")
+    assert list(plain)[9:15] == [
+        "steps",
+        "scheduler",
+        "guidance_scale",
+        "image_guidance_scale",
+        "guidance_rescale",
+        "panel_size",
+    ]
+    info = PngImagePlugin.PngInfo()
+    text = '{"run": "x", "images": {}, "guidance_scale": 2.0, "guidance_rescale": 0.5, "steps": 7}'
+    info.add_itxt("onepic", text)
+    picture().save(tmp_path / "old.png", pnginfo=info)
+    asked = read_request(tmp_path / "old.png")
+    assert asked.guidance == Guidance(guidance_scale=2.0, guidance_rescale=0.5)
+    assert was_made(tmp_path / "old.png", asked)
+
+
+def test_guidance_is_given_once(tmp_path):
+    twice = {"guidance": Guidance(), "guidance_scale": 2.0}
+    with pytest.raises(ValidationError, match="guidance_scale"):
+        Request.model_validate({"run": "x", "images": {}} | twice)
 
 
 def test_was_made_tells_a_picture_of_the_same_request(tmp_path, picture):

@@ -10,6 +10,8 @@ import torch
 from diffusers.utils import logging
 
 from onepic import miniature
+from onepic.backbones.sampling import FLOW, SCHEDULE
+from onepic.common.errors import TaskError
 from onepic.sampler.request import SchedulerName
 from onepic.sampler.schedulers import make_scheduler
 
@@ -29,7 +31,7 @@ def noise_schedule(config) -> dict:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_makes_a_scheduler_of_the_model_s_noise(own, name):
-    made = make_scheduler(name, own.config)
+    made = make_scheduler(name, own.config, SCHEDULE)
     if "steps_offset" in made.config:
         assert noise_schedule(made.config) == noise_schedule(own.config)
     assert torch.equal(made.betas, own.betas)
@@ -40,7 +42,7 @@ def test_settings_of_the_noise_come_through(own, name):
     changed = diffusers.EulerDiscreteScheduler.from_config(
         own.config, prediction_type="v_prediction", timestep_spacing="trailing", beta_end=0.02
     )
-    made = make_scheduler(name, changed.config)
+    made = make_scheduler(name, changed.config, SCHEDULE)
     assert made.config.prediction_type == "v_prediction"
     assert made.config.timestep_spacing == "trailing"
     assert made.config.beta_end == 0.02
@@ -48,8 +50,8 @@ def test_settings_of_the_noise_come_through(own, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_making_it_again_from_its_own_config_changes_nothing(own, name):
-    once = make_scheduler(name, own.config)
-    twice = make_scheduler(name, once.config)
+    once = make_scheduler(name, own.config, SCHEDULE)
+    twice = make_scheduler(name, once.config, SCHEDULE)
     assert {key: once.config[key] for key in once.config if key[0] != "_"} == {
         key: twice.config[key] for key in twice.config if key[0] != "_"
     }
@@ -58,7 +60,7 @@ def test_making_it_again_from_its_own_config_changes_nothing(own, name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("steps", [1, 2, 7, 50])
 def test_every_scheduler_makes_any_number_of_steps(own, name, steps):
-    scheduler = make_scheduler(name, own.config)
+    scheduler = make_scheduler(name, own.config, SCHEDULE)
     scheduler.set_timesteps(steps)
     state = torch.ones(1, 4, 2, 2) * scheduler.init_noise_sigma
     for t in scheduler.timesteps:
@@ -68,12 +70,21 @@ def test_every_scheduler_makes_any_number_of_steps(own, name, steps):
 
 
 def test_only_karras_has_the_sigmas_of_karras(own):
-    assert make_scheduler("dpmpp_2m_karras", own.config).config.use_karras_sigmas
-    assert not make_scheduler("dpmpp_2m", own.config).config.use_karras_sigmas
+    assert make_scheduler("dpmpp_2m_karras", own.config, SCHEDULE).config.use_karras_sigmas
+    assert not make_scheduler("dpmpp_2m", own.config, SCHEDULE).config.use_karras_sigmas
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_said_about_settings_of_the_other_scheduler(own, name, capfd):
     logging.set_verbosity_warning()
-    make_scheduler(name, own.config)
+    make_scheduler(name, own.config, SCHEDULE)
     assert capfd.readouterr().err == ""
+
+
+def test_every_name_is_a_scheduler_for_models_with_a_schedule():
+    assert set(NAMES) == set(SCHEDULE.schedulers)
+
+
+def test_a_scheduler_that_a_model_cannot_use_is_refused_with_those_that_it_can(own):
+    with pytest.raises(TaskError, match=r"--scheduler ddim: .*euler"):
+        make_scheduler("ddim", own.config, FLOW)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from onepic.backbones import BACKBONES
 from onepic.common.errors import SettingsError
 from onepic.trainer.adapter import (
-    AdapterSettings,
     adapter_state,
     add_adapter,
     count_parameters,
@@ -14,6 +14,7 @@ from onepic.trainer.adapter import (
     settings_of,
     trainable,
 )
+from onepic.trainer.adapter_settings import AdapterSettings
 
 KINDS = ("lora", "rslora", "dora", "loha", "lokr")
 
@@ -24,7 +25,7 @@ def same_state(one, other):
 
 def test_sdxl_has_the_papers_number_of_trained_parameters(sdxl):
     base = count_parameters(sdxl)[1]
-    add_adapter(sdxl, AdapterSettings(), seed=0)
+    add_adapter(sdxl, AdapterSettings().on(BACKBONES["sdxl"]), seed=0)
     assert base == 2_567_463_684
     assert count_parameters(sdxl) == (15_974_400, base + 15_974_400)
 

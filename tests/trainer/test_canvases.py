@@ -39,14 +39,16 @@ def test_a_compiled_dataset_opens(finished_project):
     assert len(canvases) == 5
     assert canvases.name == str(finished_project.output)
     assert canvases.info.task == "colorization"
-    assert (canvases.hidden.ndim, canvases.pooled.ndim) == (2, 1)
-    assert canvases.hidden.dtype == canvases.pooled.dtype == np.float16
+    assert (canvases.empty_prompt["hidden"].ndim, canvases.empty_prompt["pooled"].ndim) == (2, 1)
+    assert (
+        canvases.empty_prompt["hidden"].dtype == canvases.empty_prompt["pooled"].dtype == np.float16
+    )
 
 
 def test_the_empty_prompt_is_the_file_s(many_shards):
     canvases = open_canvases(str(many_shards))
-    np.testing.assert_array_equal(canvases.hidden, np.full((3, 8), 7, np.float16))
-    np.testing.assert_array_equal(canvases.pooled, np.full(4, 7, np.float16))
+    np.testing.assert_array_equal(canvases.empty_prompt["hidden"], np.full((3, 8), 7, np.float16))
+    np.testing.assert_array_equal(canvases.empty_prompt["pooled"], np.full(4, 7, np.float16))
 
 
 def test_a_folder_without_a_dataset_says_what_was_expected(tmp_path):

@@ -11,9 +11,11 @@ from peft.utils import load_peft_weights
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
+from onepic.backbones import BACKBONES
 from onepic.common.errors import ModelError, SettingsError
 from onepic.miniature import path
-from onepic.trainer.adapter import AdapterSettings, adapter_state, add_adapter
+from onepic.trainer.adapter import adapter_state, add_adapter
+from onepic.trainer.adapter_settings import AdapterSettings
 from onepic.trainer.export import DIFFUSERS_WEIGHTS, load_trained, to_safetensors, write_adapter
 
 LORA_KINDS = ("lora", "rslora", "dora")
@@ -55,7 +57,7 @@ def test_stock_diffusers_loads_the_adapter_to_the_bit(
     kind, trained, new_unet, pipeline, predict, tmp_path, caplog
 ):
     unet, settings = trained(kind)
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     pipe = pipeline(new_unet())
     with caplog.at_level(logging.WARNING):
         pipe.load_lora_weights(tmp_path)
@@ -69,7 +71,7 @@ def test_stock_diffusers_loads_a_lokr_into_the_unet_to_the_bit(
     trained, new_unet, predict, tmp_path
 ):
     unet, settings = trained("lokr")
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     fresh = new_unet()
     fresh.load_lora_adapter(tmp_path, weight_name=DIFFUSERS_WEIGHTS, prefix="unet")
     assert torch.equal(predict(fresh), predict(unet))
@@ -77,7 +79,7 @@ def test_stock_diffusers_loads_a_lokr_into_the_unet_to_the_bit(
 
 def test_stock_peft_loads_a_loha_to_the_bit(trained, new_unet, predict, tmp_path):
     unet, settings = trained("loha")
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     model = PeftModel.from_pretrained(new_unet(), tmp_path)
     assert torch.equal(predict(model), predict(unet))
 
@@ -86,7 +88,7 @@ def test_a_loha_can_be_injected_with_the_files_that_peft_finds(
     trained, new_unet, predict, tmp_path
 ):
     unet, settings = trained("loha")
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     fresh = inject_adapter_in_model(PeftConfig.from_pretrained(tmp_path), new_unet())
     result = set_peft_model_state_dict(fresh, load_peft_weights(tmp_path, device="cpu"))
     assert not result.unexpected_keys
@@ -95,7 +97,7 @@ def test_a_loha_can_be_injected_with_the_files_that_peft_finds(
 
 def test_stock_diffusers_loads_a_full_unet_to_the_bit(trained, predict, tmp_path):
     unet, settings = trained("full")
-    assert write_adapter(tmp_path, unet, settings) == tmp_path / "unet"
+    assert write_adapter(tmp_path, unet, settings, "unet") == tmp_path / "unet"
     fresh = UNet2DConditionModel.from_pretrained(tmp_path, subfolder="unet")
     assert torch.equal(predict(fresh), predict(unet))
     assert sorted(path.name for path in (tmp_path / "unet").iterdir()) == [
@@ -107,18 +109,18 @@ def test_stock_diffusers_loads_a_full_unet_to_the_bit(trained, predict, tmp_path
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fresh_unet_takes_every_kind_back_to_the_bit(kind, trained, new_unet, predict, tmp_path):
     unet, settings = trained(kind)
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     fresh = new_unet()
-    load_trained(fresh, tmp_path)
+    load_trained(fresh, tmp_path, "unet")
     assert torch.equal(predict(fresh), predict(unet))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_loaded_weights_take_the_dtype_of_the_unet(kind, trained, new_unet, tmp_path):
     unet, settings = trained(kind)
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     fresh = new_unet().to(torch.float16)
-    load_trained(fresh, tmp_path)
+    load_trained(fresh, tmp_path, "unet")
     assert {value.dtype for value in fresh.parameters()} == {torch.float16}
 
 
@@ -127,12 +129,12 @@ def test_writing_again_replaces_what_was_there(
     kind, trained, new_unet, predict, change_weights, tmp_path
 ):
     unet, settings = trained(kind)
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     files = sorted(path.name for path in tmp_path.rglob("*"))
     change_weights(unet)
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     fresh = new_unet()
-    load_trained(fresh, tmp_path)
+    load_trained(fresh, tmp_path, "unet")
     assert torch.equal(predict(fresh), predict(unet))
     assert sorted(path.name for path in tmp_path.rglob("*")) == files
 
@@ -141,9 +143,9 @@ def test_writing_again_replaces_what_was_there(
 def test_the_file_is_the_one_that_diffusers_writes_less_peft_s_defaults(
     kind, trained, new_unet, tmp_path
 ):
-    ours = write_adapter(tmp_path / "ours", *trained(kind))
+    ours = write_adapter(tmp_path / "ours", *trained(kind), "unet")
     fresh = new_unet()
-    load_trained(fresh, tmp_path / "ours")
+    load_trained(fresh, tmp_path / "ours", "unet")
     StableDiffusionXLPipeline.save_lora_weights(
         tmp_path / "theirs",
         unet_lora_layers=adapter_state(fresh, AdapterSettings(kind=kind)),
@@ -169,7 +171,7 @@ def test_diffusers_gets_the_same_without_the_metadata_to_the_bit(
     kind, trained, new_unet, pipeline, predict, tmp_path
 ):
     unet, settings = trained(kind)
-    without_metadata(write_adapter(tmp_path, unet, settings))
+    without_metadata(write_adapter(tmp_path, unet, settings, "unet"))
     pipe = pipeline(new_unet())
     pipe.load_lora_weights(tmp_path)
     assert torch.equal(predict(pipe.unet), predict(unet))
@@ -180,7 +182,7 @@ def test_diffusers_gets_the_same_of_a_lokr_without_the_metadata(
 ):
     # diffusers does not know the shapes of convolutions without it.
     unet, settings = trained("lokr", targets=("attn1.to_q", "attn2.to_v", "ff.net.2"))
-    without_metadata(write_adapter(tmp_path, unet, settings))
+    without_metadata(write_adapter(tmp_path, unet, settings, "unet"))
     fresh = new_unet()
     fresh.load_lora_adapter(tmp_path, weight_name=DIFFUSERS_WEIGHTS, prefix="unet")
     assert torch.equal(predict(fresh), predict(unet))
@@ -188,7 +190,7 @@ def test_diffusers_gets_the_same_of_a_lokr_without_the_metadata(
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "full"])
 def test_what_is_written_says_that_its_scale_is_1(kind, trained, tmp_path):
-    write_adapter(tmp_path, *trained(kind, rank=5, alpha=3))
+    write_adapter(tmp_path, *trained(kind, rank=5, alpha=3), "unet")
     if kind == "loha":
         fields = json.loads((tmp_path / "adapter_config.json").read_text())
     else:
@@ -202,9 +204,9 @@ def test_what_is_written_says_that_its_scale_is_1(kind, trained, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_scale_comes_back(kind, trained, new_unet, predict, tmp_path):
     unet, settings = trained(kind, rank=5, alpha=3)
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     fresh = new_unet()
-    load_trained(fresh, tmp_path)
+    load_trained(fresh, tmp_path, "unet")
     torch.testing.assert_close(predict(fresh), predict(unet), rtol=1e-4, atol=1e-5)
 
 
@@ -219,7 +221,7 @@ def test_a_file_of_before_whose_scale_stands_in_its_metadata_is_read(
         unet_lora_adapter_metadata=unet.peft_config["default"].to_dict(),
     )
     fresh = new_unet()
-    load_trained(fresh, tmp_path)
+    load_trained(fresh, tmp_path, "unet")
     assert torch.equal(predict(fresh), predict(unet))
 
 
@@ -241,10 +243,10 @@ def test_the_defaults_do_the_same_to_the_miniature_whoever_reads_them(
         with torch.no_grad():
             return unet(latents, 500, prompt, added_cond_kwargs=sizes).sample
 
-    unet, settings = miniature(), AdapterSettings()
+    unet, settings = miniature(), AdapterSettings().on(BACKBONES["sdxl"])
     add_adapter(unet, settings, seed=0)
     change_weights(unet)
-    file = write_adapter(tmp_path, unet, settings)
+    file = write_adapter(tmp_path, unet, settings, "unet")
     if not told:
         without_metadata(file)
     pipe = pipeline(miniature())
@@ -264,17 +266,17 @@ def test_the_same_weights_give_the_same_bytes():
 def test_weights_of_a_bfloat16_run_are_written_in_float32(new_unet, tmp_path):
     unet, settings = new_unet().to(torch.bfloat16), AdapterSettings(rank=2)
     add_adapter(unet, settings, seed=0)
-    with safe_open(write_adapter(tmp_path, unet, settings), "pt") as file:
+    with safe_open(write_adapter(tmp_path, unet, settings, "unet"), "pt") as file:
         assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float32}  # noqa: SIM118
 
 
 def test_a_folder_without_weights_is_refused_with_what_was_expected(unet, tmp_path):
     with pytest.raises(ModelError, match="expected pytorch_lora_weights"):
-        load_trained(unet, tmp_path)
+        load_trained(unet, tmp_path, "unet")
 
 
 def test_weights_of_another_unet_are_refused(trained, new_unet, tmp_path):
     unet, settings = trained("lora")
-    write_adapter(tmp_path, unet, settings)
+    write_adapter(tmp_path, unet, settings, "unet")
     with pytest.raises(SettingsError, match="not of this U-Net"):
-        load_trained(new_unet(layers_per_block=2), tmp_path)
+        load_trained(new_unet(layers_per_block=2), tmp_path, "unet")

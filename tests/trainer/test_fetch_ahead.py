@@ -166,7 +166,9 @@ def test_all_samples_come_with_what_they_hold(cached, open_remote, source):
             found += batch.samples.tolist()
             for row, number in enumerate(batch.samples.tolist()):
                 np.testing.assert_array_equal(batch.latents[row].numpy(), expected[number].latents)
-                np.testing.assert_array_equal(batch.hidden[row].numpy(), expected[number].hidden)
+                np.testing.assert_array_equal(
+                    batch.texts["hidden"][row].numpy(), expected[number].texts["hidden"]
+                )
     assert sorted(found[:120]) == sorted(found[120:]) == list(range(120))
 
 

@@ -6,11 +6,16 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from safetensors import safe_open
 from torch import nn
 
+from onepic.backbones import BACKBONES
+from onepic.backbones.sdxl.kohya import kohya_key
 from onepic.common.errors import SettingsError
-from onepic.trainer.adapter import AdapterSettings, adapter_state, add_adapter
+from onepic.trainer.adapter import adapter_state, add_adapter
+from onepic.trainer.adapter_settings import AdapterSettings
 from onepic.trainer.export import DIFFUSERS_WEIGHTS, write_adapter
-from onepic.trainer.kohya import kohya_key, to_kohya, write_kohya
+from onepic.trainer.kohya import to_kohya, write_kohya
 
+SDXL = BACKBONES["sdxl"]
+CONFIG = {"layers_per_block": 2}
 #: Every kind of layer that SDXL has, those outside of its blocks included.
 EVERYWHERE = (
     *("conv_in", "conv_out", "time_embedding.linear_1", "time_embedding.linear_2"),
@@ -32,8 +37,8 @@ def layers_of(keys):
 
 
 def test_sdxl_has_the_names_that_kohya_gives_its_self_attention(sdxl):
-    state, settings = meta_state(sdxl, AdapterSettings().targets)
-    keys = set(to_kohya(state, settings, 2))
+    state, settings = meta_state(sdxl, SDXL.targets)
+    keys = set(to_kohya(state, settings, SDXL.kohya, CONFIG))
     # Attention stands in these blocks of the original U-Net, with so many transformer layers each.
     depths = dict.fromkeys(("input_blocks_4_1", "input_blocks_5_1"), 2)
     depths |= dict.fromkeys(("input_blocks_7_1", "input_blocks_8_1", "middle_block_1"), 10)
@@ -52,7 +57,11 @@ def test_sdxl_has_the_names_that_kohya_gives_its_self_attention(sdxl):
 def test_every_linear_and_convolution_layer_of_sdxl_has_a_name_of_its_own(sdxl):
     layers = [n for n, module in sdxl.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
     state, settings = meta_state(sdxl, EVERYWHERE)
-    assert len(layers_of(to_kohya(state, settings, 2))) == len(layers) == len(state) / 2
+    assert (
+        len(layers_of(to_kohya(state, settings, SDXL.kohya, CONFIG)))
+        == len(layers)
+        == len(state) / 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,7 @@ def test_every_linear_and_convolution_layer_of_sdxl_has_a_name_of_its_own(sdxl):
     ],
 )
 def test_layers_have_their_names_in_the_original_unet(layer, layers_per_block, key):
-    assert kohya_key(layer, layers_per_block) == f"lora_unet_{key}"
+    assert kohya_key(layer, {"layers_per_block": layers_per_block}) == f"lora_unet_{key}"
 
 
 @pytest.mark.parametrize(
@@ -87,13 +96,13 @@ def test_layers_have_their_names_in_the_original_unet(layer, layers_per_block, k
 )
 def test_a_layer_that_kohya_does_not_know_is_named(layer):
     with pytest.raises(SettingsError, match=layer):
-        kohya_key(layer, 2)
+        to_kohya({f"{layer}.lora_A.weight": torch.zeros(1)}, AdapterSettings(), SDXL.kohya, CONFIG)
 
 
 @pytest.mark.parametrize("kind", ["dora", "loha", "lokr", "full"])
 def test_other_kinds_have_no_kohya_naming(kind):
     with pytest.raises(SettingsError, match=f"kind={kind} has no such naming"):
-        to_kohya({}, AdapterSettings(kind=kind), 2)
+        to_kohya({}, AdapterSettings(kind=kind), SDXL.kohya, CONFIG)
 
 
 @pytest.fixture
@@ -105,8 +114,10 @@ def files(new_unet, change_weights, tmp_path):
         settings = AdapterSettings(kind=kind, rank=rank, alpha=2, targets=targets)
         add_adapter(unet, settings, seed=0)
         change_weights(unet)
-        write_adapter(tmp_path, unet, settings)
-        write_kohya(tmp_path / "kohya.safetensors", unet, settings, {"ss_output_name": "colour"})
+        write_adapter(tmp_path, unet, settings, "unet")
+        write_kohya(
+            tmp_path / "kohya.safetensors", unet, settings, SDXL, {"ss_output_name": "colour"}
+        )
         return unet, tmp_path / "kohya.safetensors"
 
     return write

@@ -20,11 +20,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from onepic.backbones.sdxl.sizes import time_ids
 from onepic.common.errors import DatasetError
 from onepic.compiler import open_dataset
 from onepic.dataset.names import shard_path
 from onepic.trainer.canvases import Canvases, open_canvases
-from onepic.trainer.conditioning import time_ids
 from onepic.trainer.loader import Batch, CanvasLoader
 from onepic.trainer.order import batches
 
@@ -60,7 +60,13 @@ def plain(found: list[Batch]) -> list[Plain]:
 
 
 def bits(batch: Batch) -> tuple[bytes, ...]:
-    tensors = (batch.latents, batch.mask, batch.hidden, batch.pooled, batch.time_ids)
+    tensors = (
+        batch.latents,
+        batch.mask,
+        batch.texts["hidden"],
+        batch.texts["pooled"],
+        batch.conditions["time_ids"],
+    )
     return tuple(tensor.numpy().tobytes() for tensor in tensors)
 
 
@@ -70,9 +76,9 @@ def check_content(batch: Batch, folder: Path, fit: str = "cover") -> None:
         sample = expected[number]
         np.testing.assert_array_equal(batch.latents[row].numpy(), sample.latents)
         np.testing.assert_array_equal(batch.mask[row].numpy(), sample.mask)
-        np.testing.assert_array_equal(batch.hidden[row].numpy(), sample.hidden)
-        np.testing.assert_array_equal(batch.pooled[row].numpy(), sample.pooled)
-        assert tuple(batch.time_ids[row].tolist()) == time_ids(sample.metadata, fit)
+        np.testing.assert_array_equal(batch.texts["hidden"][row].numpy(), sample.texts["hidden"])
+        np.testing.assert_array_equal(batch.texts["pooled"][row].numpy(), sample.texts["pooled"])
+        assert tuple(batch.conditions["time_ids"][row].tolist()) == time_ids(sample.metadata, fit)
 
 
 def test_batches_hold_what_the_compiler_wrote(mixed, many_shards, two_shapes):
@@ -90,9 +96,12 @@ def test_tensors_have_the_types_that_are_promised(canvases):
     [batch] = take(CanvasLoader([canvases], 3), 1)
     assert (batch.latents.dtype, batch.latents.shape) == (torch.float16, (3, 4, 2, 4))
     assert (batch.mask.dtype, batch.mask.shape) == (torch.uint8, (3, 1, 2, 4))
-    assert (batch.hidden.dtype, batch.hidden.shape) == (torch.float16, (3, 3, 8))
-    assert (batch.pooled.dtype, batch.pooled.shape) == (torch.float16, (3, 4))
-    assert (batch.time_ids.dtype, batch.time_ids.shape) == (torch.float32, (3, 6))
+    assert (batch.texts["hidden"].dtype, batch.texts["hidden"].shape) == (torch.float16, (3, 3, 8))
+    assert (batch.texts["pooled"].dtype, batch.texts["pooled"].shape) == (torch.float16, (3, 4))
+    assert (batch.conditions["time_ids"].dtype, batch.conditions["time_ids"].shape) == (
+        torch.float32,
+        (3, 6),
+    )
 
 
 def test_each_epoch_has_every_sample_once(canvases):
@@ -169,8 +178,8 @@ def dropped(loader: CanvasLoader, count: int) -> list[bool]:
     """Which samples have the empty prompt, whose embeddings are all 7."""
     found = []
     for batch in take(loader, count):
-        hidden = (batch.hidden == 7).all(dim=(1, 2)).tolist()
-        assert hidden == (batch.pooled == 7).all(dim=1).tolist()
+        hidden = (batch.texts["hidden"] == 7).all(dim=(1, 2)).tolist()
+        assert hidden == (batch.texts["pooled"] == 7).all(dim=1).tolist()
         found += hidden
     return found
 
@@ -198,8 +207,8 @@ def test_where_no_prompt_is_dropped_all_are_the_sample_s_own(canvases, many_shar
 
 def test_prompts_can_be_left_out(canvases):
     [batch] = take(CanvasLoader([canvases], 3, prompts=False, prompt_dropout=0.5), 1)
-    assert batch.hidden.shape == (0, 3, 8)
-    assert batch.pooled.shape == (0, 4)
+    assert batch.texts["hidden"].shape == (0, 3, 8)
+    assert batch.texts["pooled"].shape == (0, 4)
     assert batch.latents.shape == (3, 4, 2, 4)
 
 
@@ -369,7 +378,9 @@ def test_moving_a_batch_keeps_what_it_holds(canvases):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_pinned_batches_arrive_whole_on_the_gpu(mixed):
     pinned = take(CanvasLoader(mixed, 4, pin=True), 20)
-    assert all(batch.latents.is_pinned() and batch.time_ids.is_pinned() for batch in pinned)
+    assert all(
+        batch.latents.is_pinned() and batch.conditions["time_ids"].is_pinned() for batch in pinned
+    )
     moved = [batch.to("cuda") for batch in pinned]
     torch.cuda.synchronize()
     assert [bits(batch.to("cpu")) for batch in moved] == [bits(batch) for batch in pinned]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from onepic.backbones import BACKBONES
 from onepic.common.errors import SettingsError
 from onepic.common.yaml_file import Override
 from onepic.trainer.settings import SETTINGS, Settings, check_exports, read_settings
@@ -37,7 +38,9 @@ def test_the_defaults_are_the_papers():
     settings = read_settings(None)
     assert (settings.steps, settings.learning_rate, settings.optimizer) == (10_000, 1e-3, "adamw")
     assert (settings.adapter.kind, settings.adapter.rank, settings.adapter.alpha) == ("lora", 32, 4)
-    assert settings.adapter.targets == ("attn1.to_q", "attn1.to_k", "attn1.to_v")
+    assert settings.adapter.on(BACKBONES["sdxl"]).targets == (
+        *("attn1.to_q", "attn1.to_k", "attn1.to_v"),
+    )
 
 
 def test_an_option_wins_over_the_file(read: Read):

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from onepic.backbones import BACKBONES
+from onepic.backbones.ddpm import Ddpm
 from onepic.trainer.loader import Batch
-from onepic.trainer.objective import masked_loss, noise_target, regression_target
-from onepic.trainer.settings import Settings
-from onepic.trainer.step import Objective, noise_at, predict, seed_of_batch, spread_timesteps
+from onepic.trainer.objective import masked_loss, noise_target
+from onepic.trainer.step import Objective, noise_at, seed_of_batch
 
 ABAR = torch.linspace(0.999, 0.005, 1000)
 
@@ -41,14 +42,16 @@ def new_batch(samples: int = 3, seed: int = 0, number: int = 0) -> Batch:
         np.arange(samples),
         latents,
         mask,
-        torch.randn((samples, 5, 16), generator=random).half(),
-        torch.randn((samples, 8), generator=random).half(),
-        torch.tensor([[1331.0, 1333.0, 0, 0, 1024, 2048]] * samples),
+        {
+            "hidden": torch.randn((samples, 5, 16), generator=random).half(),
+            "pooled": torch.randn((samples, 8), generator=random).half(),
+        },
+        {"time_ids": torch.tensor([[1331.0, 1333.0, 0, 0, 1024, 2048]] * samples)},
     )
 
 
 def new_objective(**changes: Any) -> Objective:
-    return Objective.of(Settings.model_validate(changes), ABAR, "epsilon")
+    return Objective(BACKBONES["sdxl"], Ddpm(ABAR, "epsilon"), **changes)
 
 
 def test_the_same_seed_gives_the_same_losses():
@@ -87,9 +90,9 @@ def test_the_network_is_given_the_prompts_and_sizes_of_the_batch():
     batch, network = new_batch(), Network()
     new_objective().losses(network, batch, 7)
     added = network.others["added_cond_kwargs"]
-    assert torch.equal(network.hidden, batch.hidden.float())
-    assert torch.equal(added["text_embeds"], batch.pooled.float())
-    assert torch.equal(added["time_ids"], batch.time_ids)
+    assert torch.equal(network.hidden, batch.texts["hidden"].float())
+    assert torch.equal(added["text_embeds"], batch.texts["pooled"].float())
+    assert torch.equal(added["time_ids"], batch.conditions["time_ids"])
 
 
 def test_under_autocast_all_is_bfloat16_but_the_sizes():
@@ -118,10 +121,11 @@ def test_the_error_is_that_of_the_papers_functions(kind):
     eps = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
     t = torch.tensor([1, 500, 999])
     x_0 = batch.latents.float()
-    x_t = noise_target(x_0, eps, batch.mask, ABAR[t])
-    target = regression_target(x_0, eps, ABAR[t], kind)
-    expected = masked_loss(x_t * 0.5, target, batch.mask)
-    assert torch.equal(Objective(ABAR, kind).errors(network, batch, eps, t), expected)
+    process = Ddpm(ABAR, kind)
+    x_t = noise_target(x_0, process.noisy(x_0, eps, t), batch.mask)
+    expected = masked_loss(x_t * 0.5, process.target(x_0, eps, t), batch.mask)
+    objective = Objective(BACKBONES["sdxl"], process)
+    assert torch.equal(objective.errors(network, batch, eps, t), expected)
 
 
 def test_min_snr_weighs_each_sample_by_its_timestep():
@@ -153,11 +157,11 @@ def test_a_small_u_net_of_sdxls_shape_takes_a_batch(unet):
         batch,
         latents=torch.zeros(2, 4, 8, 16).half(),
         mask=torch.ones(2, 1, 8, 16).byte(),
-        hidden=torch.zeros(2, 5, 160).half(),
-        pooled=torch.zeros(2, 96).half(),
+        texts={"hidden": torch.zeros(2, 5, 160).half(), "pooled": torch.zeros(2, 96).half()},
     )
     x_t = torch.zeros(2, 4, 8, 16)
-    assert predict(unet, x_t, torch.tensor([3, 500]), wide).shape == x_t.shape
+    found = new_objective().predict(unet, x_t, torch.tensor([3, 500]), wide)
+    assert found.shape == x_t.shape
 
 
 def test_no_two_batches_of_a_run_share_their_noise():
@@ -171,13 +175,6 @@ def test_runs_of_other_seeds_have_other_noise():
     runs = [{seed_of_batch(seed, n) % 2**32 for n in range(1000)} for seed in range(20)]
     assert len(set.union(*runs)) == sum(map(len, runs))
     assert seed_of_batch(2**63 - 1, 10**9) < 2**63
-
-
-@pytest.mark.parametrize(("count", "steps"), [(1, 1000), (7, 1000), (1000, 1000), (3, 1)])
-def test_timesteps_of_a_few_samples_cover_the_schedule_evenly(count, steps):
-    found = spread_timesteps(range(count), count, steps)
-    parts = found * count // steps
-    assert parts.tolist() == list(range(count)) if steps >= count else set(found.tolist()) == {0}
 
 
 def test_the_noise_of_a_sample_follows_from_its_place_whatever_else_is_in_the_batch():

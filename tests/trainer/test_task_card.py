@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
+from onepic.backbones.model import Model
 from onepic.compiler.recipe import Recipe
-from onepic.trainer.base import Base, open_base
+from onepic.trainer.base import open_base
 from onepic.trainer.canvases import Canvases, open_canvases
 from onepic.trainer.settings import Settings
 from onepic.trainer.task_card import make_task_card
 
 
 @pytest.fixture(scope="module")
-def base() -> Base:
+def base() -> Model:
     return open_base("miniature", None)
 
 
@@ -25,7 +26,7 @@ def canvases(finished_project) -> Canvases:
     return open_canvases(finished_project.output)
 
 
-def card(base: Base, *datasets: Canvases) -> Any:
+def card(base: Model, *datasets: Canvases) -> Any:
     """As a sampler reads it."""
     made = make_task_card(datasets, base, Settings(adapter={"kind": "dora", "rank": 8}))
     return json.loads(json.dumps(made))

@@ -598,7 +598,7 @@ class TestFailing:
         start(steps=2, **how)
         with largest_file(100_000), pytest.raises(RunError) as caught:
             start(steps=3, resume=True, **how)
-        assert "cannot be written" in str(caught.value)
+        assert "File too large" in str(caught.value)
         assert "run again with --resume" in str(caught.value)
         assert [folder.name for folder in list_checkpoints(output)] == ["step-0000002"]
         assert start(steps=3, resume=True, **how).steps == 3

@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from onepic.backbones import BACKBONES
+from onepic.backbones.ddpm import Ddpm
 from onepic.trainer.base import open_base
 from onepic.trainer.canvases import Canvases, open_canvases
 from onepic.trainer.loader import Batch, CanvasLoader
@@ -22,7 +24,7 @@ from onepic.trainer.validation import Measured, Validation, in_context_of, lende
 Measure = Callable[..., Measured]
 
 ABAR = torch.linspace(0.999, 0.005, 1000)
-OBJECTIVE = Objective(ABAR, "epsilon")
+OBJECTIVE = Objective(BACKBONES["sdxl"], Ddpm(ABAR, "epsilon"))
 NAMES = ("first", "second")
 
 
@@ -76,7 +78,8 @@ def test_the_value_is_the_same_for_any_batch_size(measure: Measure, batch_size):
 
 def test_the_value_is_the_same_for_a_real_unet_and_any_batch_size(finished_project, tmp_path):
     canvases = open_canvases(finished_project.output)
-    unet = open_base("miniature", None).load_unet(torch.float32)
+    base = open_base("miniature", None)
+    unet = base.load(base.backbone.network, torch.float32)
     parts = [np.arange(5)]
     accelerator = open_accelerator(Settings(tracker="none", precision="no"), tmp_path)
     values = []
@@ -210,4 +213,4 @@ def test_only_the_context_is_lent(datasets: list[Canvases]):
     target = batch.mask.bool().expand_as(batch.latents)
     assert torch.equal(mixed.latents[target], batch.latents[target])
     assert torch.equal(mixed.latents[~target], other.latents[~target])
-    assert torch.equal(mixed.hidden, batch.hidden)
+    assert torch.equal(mixed.texts["hidden"], batch.texts["hidden"])

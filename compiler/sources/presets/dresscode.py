@@ -45,7 +45,7 @@ class DressCodeSource(TryOnSource):
         default=0.02,
         ge=0,
         le=0.5,
-        description="How far `garment_mask` reaches around the garment, as a share of the "
+        description="Margin of `garment_mask` around the garment, as a share of the "
         "picture's longer side. Without, its outline tells what the garment looks like.",
     )
 

@@ -1,4 +1,4 @@
-"""What datasets for try-on share: pairs of a person and a garment, listed in a text file."""
+"""Common parts of datasets for try-on: pairs of a person and a garment, listed in a text file."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TryOnSource(Preset):
     split: Literal["train", "test"] = "train"
     paired: bool = Field(
         default=True,
-        description="Each person with the garment that it wears; `false` gives the test pairs of "
-        "a person and another garment, for which there is no right answer.",
+        description="Pair each person with the garment that it wears; `false` gives the test pairs "
+        "of a person and another garment, for which there is no right answer.",
     )
 
     @model_validator(mode="after")

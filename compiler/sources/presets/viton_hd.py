@@ -128,7 +128,7 @@ class VitonHDSource(TryOnSource):
 
 
 def hidden_part(labels: NDArray[np.uint8], margin: int) -> Image.Image:
-    """What is hidden of a person in an upper garment, mode L: 255 there, 0 elsewhere.
+    """Mark what is hidden of a person in an upper garment, mode L: 255 there, 0 elsewhere.
 
     It is the convex hull of garment, arms and neck, and `margin` px around: the outline alone would
     tell the garment's cut, and the arms the length of its sleeves. The head is kept, and so is what

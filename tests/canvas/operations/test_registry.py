@@ -26,7 +26,7 @@ from typing import ClassVar
 from PIL import Image
 from pydantic import Field
 
-from onepic.canvas.operations import Operation, Picture, register
+from onepic.compiler.operations import Operation, Picture, register
 
 
 @register

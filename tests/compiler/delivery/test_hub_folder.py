@@ -16,11 +16,11 @@ from onepic.common.report import Silent
 from onepic.compiler import Scheduling, compile_dataset
 from onepic.compiler.card import CARD
 from onepic.compiler.delivery import hub_folder
-from onepic.compiler.delivery.delivery import open_delivery
+from onepic.compiler.delivery.open import open_delivery
 from onepic.compiler.publishing import Destination, publish_dataset
 from onepic.dataset.index import read_header
 from onepic.dataset.info import read_known_info
-from onepic.dataset.names import DATASET
+from onepic.dataset.names import DATASET, STATE
 
 NAME = "someone/colours"
 URL = f"hf://datasets/{NAME}"
@@ -54,7 +54,7 @@ def left_here(folder):
 
 @contextmanager
 def delivering(folder, url=URL):
-    with locked(folder), open_delivery(url, folder, Silent()) as delivery:
+    with locked(folder, STATE), open_delivery(url, folder, Silent()) as delivery:
         yield delivery
 
 

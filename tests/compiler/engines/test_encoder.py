@@ -66,6 +66,11 @@ def distribution(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArra
     return latents.mean.numpy(), latents.std.numpy()
 
 
+def scaled(**changes: float) -> Model:
+    """The miniature with other settings of its latents."""
+    return replace(MODEL, latents=replace(MODEL.latents, **changes))
+
+
 def loud(factor: float = 1e4) -> Encoder:
     """The miniature with a first layer so strong that bright pixels leave the range of float16."""
     encoder = Encoder(MODEL)
@@ -89,12 +94,12 @@ def test_latents_are_the_means_of_the_vae_scaled_for_the_unet(
     encoder: Encoder, panels: Any
 ) -> None:
     mean, _ = distribution(panels(1, 2))
-    expected = mean * MODEL.scaling_factor
+    expected = mean * MODEL.latents.scaling_factor
     np.testing.assert_allclose(encode(encoder, panels(1, 2)), expected, rtol=2e-3, atol=2e-3)
 
 
 def test_a_models_shift_is_taken_off_before_scaling(panels: Any) -> None:
-    encoder = Encoder(replace(MODEL, shift_factor=0.5, scaling_factor=2.0))
+    encoder = Encoder(scaled(shift_factor=0.5, scaling_factor=2.0))
     mean, _ = distribution(panels(1))
     expected = (mean - 0.5) * 2
     np.testing.assert_allclose(encode(encoder, panels(1)), expected, rtol=2e-3, atol=5e-3)
@@ -138,7 +143,7 @@ def test_a_sample_follows_from_its_seed(sampler: Encoder, panels: Any) -> None:
 def test_samples_are_spread_as_the_distribution_says(sampler: Encoder, panels: Any) -> None:
     mean, std = distribution(panels(1))
     batches = [encode(sampler, panels(*[1] * 8), *range(n, n + 8)) for n in range(0, 32, 8)]
-    samples = np.concatenate(batches) / MODEL.scaling_factor
+    samples = np.concatenate(batches) / MODEL.latents.scaling_factor
     standard = (samples - mean) / std
     assert abs(standard.mean()) < 5 / np.sqrt(standard.size)
     assert standard.std() == pytest.approx(1, abs=0.05)
@@ -177,7 +182,7 @@ def test_a_panel_is_refused_alone(panels: Any) -> None:
     assert loudest[0] != pytest.approx(loudest[1], rel=0.01)
     # Scaled so that only one of the two leaves the range in which latents are stored.
     scale = np.finfo(np.float16).max / np.sqrt(loudest[0] * loudest[1])
-    encoder = Encoder(replace(MODEL, scaling_factor=float(scale)))
+    encoder = Encoder(scaled(scaling_factor=float(scale)))
     latents = encoder.encode_panels(pixels, [0, 0])
     assert [latent is None for latent in latents] == list(loudest == loudest.max())
 
@@ -194,9 +199,9 @@ def test_an_encoder_keeps_to_its_number_of_threads(panels: Any) -> None:
 
 def test_embeddings_have_the_shapes_of_both_encoders(encoder: Encoder) -> None:
     embeddings = encoder.encode_prompts(["a red ball", "a blue cube", ""])
-    assert embeddings.hidden.shape == (3, 77, 64 + 96)
-    assert embeddings.pooled.shape == (3, 96)
-    assert embeddings.hidden.dtype == embeddings.pooled.dtype == np.float16
+    assert embeddings.arrays["hidden"].shape == (3, 77, 64 + 96)
+    assert embeddings.arrays["pooled"].shape == (3, 96)
+    assert embeddings.arrays["hidden"].dtype == embeddings.arrays["pooled"].dtype == np.float16
     assert embeddings.cut == [False, False, False]
 
 
@@ -206,46 +211,61 @@ def test_embeddings_are_those_of_the_stock_pipeline(encoder: Encoder) -> None:
     with torch.inference_mode():
         hidden, _, pooled, _ = pipeline.encode_prompt(prompts, do_classifier_free_guidance=False)
     embeddings = encoder.encode_prompts(prompts)
-    np.testing.assert_allclose(embeddings.hidden, hidden.numpy(), rtol=1e-2, atol=1e-2)
-    np.testing.assert_allclose(embeddings.pooled, pooled.numpy(), rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(embeddings.arrays["hidden"], hidden.numpy(), rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(embeddings.arrays["pooled"], pooled.numpy(), rtol=1e-2, atol=1e-2)
 
 
 def test_a_prompt_has_the_same_embedding_anywhere_in_a_batch(encoder: Encoder) -> None:
     colours = ["red", "blue", "green", "yellow", "white", "black"]
     prompts = [f"a {one} ball and a {other} cube" for one in colours for other in colours]
     many = encoder.encode_prompts(prompts)
-    assert len(many.hidden) == len(many.pooled) == len(many.cut) == len(prompts) == 36
+    assert (
+        len(many.arrays["hidden"])
+        == len(many.arrays["pooled"])
+        == len(many.cut)
+        == len(prompts)
+        == 36
+    )
     for number in (0, 15, 16, 35):
         alone = encoder.encode_prompts([prompts[number]])
-        np.testing.assert_allclose(many.hidden[number], alone.hidden[0], rtol=2e-3, atol=2e-3)
-        np.testing.assert_allclose(many.pooled[number], alone.pooled[0], rtol=2e-3, atol=2e-3)
-    assert len({pooled.tobytes() for pooled in many.pooled}) == 36
+        np.testing.assert_allclose(
+            many.arrays["hidden"][number], alone.arrays["hidden"][0], rtol=2e-3, atol=2e-3
+        )
+        np.testing.assert_allclose(
+            many.arrays["pooled"][number], alone.arrays["pooled"][0], rtol=2e-3, atol=2e-3
+        )
+    assert len({pooled.tobytes() for pooled in many.arrays["pooled"]}) == 36
 
 
 def test_a_prompt_longer_than_the_text_encoders_take_is_cut_and_marked(encoder: Encoder) -> None:
     longest = " ".join(["ball"] * 75)  # with a token for the start and one for the end, 77
     embeddings = encoder.encode_prompts([longest, longest + " cube", "a red ball"])
     assert embeddings.cut == [False, True, False]
-    assert embeddings.hidden.shape[1] == 77
+    assert embeddings.arrays["hidden"].shape[1] == 77
     np.testing.assert_allclose(
-        embeddings.hidden[0].astype(float), embeddings.hidden[1], rtol=2e-3, atol=2e-3
+        embeddings.arrays["hidden"][0].astype(float),
+        embeddings.arrays["hidden"][1],
+        rtol=2e-3,
+        atol=2e-3,
     )
 
 
 def test_the_empty_prompt_is_zeros_where_the_pipeline_says_so(encoder: Encoder) -> None:
     empty = encoder.encode_empty_prompt()
-    assert empty.hidden.shape == (1, 77, 160)
-    assert empty.pooled.shape == (1, 96)
-    assert empty.hidden.dtype == empty.pooled.dtype == np.float16
-    assert not empty.hidden.any()
-    assert not empty.pooled.any()
+    assert empty.arrays["hidden"].shape == (1, 77, 160)
+    assert empty.arrays["pooled"].shape == (1, 96)
+    assert empty.arrays["hidden"].dtype == empty.arrays["pooled"].dtype == np.float16
+    assert not empty.arrays["hidden"].any()
+    assert not empty.arrays["pooled"].any()
 
 
 def test_the_empty_prompt_is_encoded_where_the_pipeline_says_so(encoder: Encoder) -> None:
-    other = Encoder(replace(MODEL, zero_empty_prompt=False))
+    other = Encoder(replace(MODEL, index={"force_zeros_for_empty_prompt": False}))
     empty, expected = other.encode_empty_prompt(), encoder.encode_prompts([""])
-    assert empty.hidden.any()
-    np.testing.assert_allclose(empty.hidden, expected.hidden, rtol=2e-3, atol=2e-3)
+    assert empty.arrays["hidden"].any()
+    np.testing.assert_allclose(
+        empty.arrays["hidden"], expected.arrays["hidden"], rtol=2e-3, atol=2e-3
+    )
 
 
 @pytest.fixture

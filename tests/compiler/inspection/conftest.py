@@ -17,10 +17,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from onepic.backbones.embeddings import Embeddings
+from onepic.backbones.texts import Embeddings
 from onepic.common.lock import locked
 from onepic.compiler.preview import encode_preview
 from onepic.dataset.index import SCHEMA, Rejection, ShardHeader, read_index
+from onepic.dataset.names import STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
 from tests.datasets import make_info
@@ -73,7 +74,7 @@ def write_dataset(
     **info: Any,
 ) -> Path:
     """Write a dataset into an empty folder; `info` replaces keys of dataset.json."""
-    with locked(folder) as token:
+    with locked(folder, STATE) as token:
         headers = list(_write_shards(folder, token, samples, per_shard, rejected, dropped))
     write_null_prompt(folder / "null_prompt.safetensors", embeddings(1))
     left_out = [row for header in headers for row in header.left_out]
@@ -115,7 +116,7 @@ def _write_shards(
 
 def embeddings(prompts: int) -> Embeddings:
     hidden, pooled = np.zeros((prompts, 77, 8), np.float16), np.zeros((prompts, 8), np.float16)
-    return Embeddings(hidden, pooled, [False] * prompts)
+    return Embeddings({"hidden": hidden, "pooled": pooled}, [False] * prompts)
 
 
 def _write_rejected(path: Path, rejected: Sequence[Rejection]) -> None:

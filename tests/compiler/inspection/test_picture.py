@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onepic.backbones.decoder import load_vae
+from onepic.backbones.model import load_vae
 from onepic.common.errors import DatasetError
 from onepic.compiler.inspection.picture import (
     canvas_beside_mask,

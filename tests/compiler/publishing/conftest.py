@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from onepic.backbones.embeddings import Embeddings
 from onepic.backbones.model import open_model
+from onepic.backbones.texts import Embeddings
 from onepic.canvas.layout import Box
 from onepic.common.lock import locked
 from onepic.compiler import Recipe
@@ -22,7 +22,7 @@ from onepic.compiler.compile import make_layout
 from onepic.compiler.info import describe
 from onepic.compiler.preview import Preview, encode_preview, write_sheet
 from onepic.dataset.index import Rejection, ShardHeader
-from onepic.dataset.names import CANVASES, DATASET, NULL_PROMPT, REJECTED
+from onepic.dataset.names import CANVASES, DATASET, NULL_PROMPT, REJECTED, STATE
 from onepic.dataset.null_prompt import write_null_prompt
 from onepic.dataset.writer import Sample, ShardWriter
 
@@ -50,12 +50,15 @@ def write_canvases(folder: Path, seeds: Sequence[int] = (0, 1, 2), **changes: An
     info = describe(recipe, make_layout(recipe, model), model, {}, "cpu")
     for path in folder.glob("shards/*"):
         path.unlink()
-    with locked(folder) as token:
+    with locked(folder, STATE) as token:
         headers = [_write_shard(folder, n, seed, token) for n, seed in enumerate(seeds)]
     info = info.completed(headers)
     (folder / DATASET).write_bytes(info.to_json())
     zeros = np.zeros((1, 3, 8), np.float16), np.zeros((1, 4), np.float16)
-    write_null_prompt(folder / NULL_PROMPT, Embeddings(*zeros, cut=[False]))
+    write_null_prompt(
+        folder / NULL_PROMPT,
+        Embeddings(dict(zip(("hidden", "pooled"), zeros, strict=True)), [False]),
+    )
     rows = [{"key": row.key, "reason": row.reason} for h in headers for row in h.rejected]
     schema = pa.schema([("key", pa.string()), ("reason", pa.string())])
     buffer = io.BytesIO()
@@ -76,7 +79,8 @@ def _write_shard(folder: Path, number: int, seed: int, token: str) -> ShardHeade
         for row in range(2):
             writer.add(_sample(f"{number * 10 + row:09d}", random, seed))
         hidden, pooled = random.random((1, 3, 8)), random.random((1, 4))
-        texts = Embeddings(hidden.astype(np.float16), pooled.astype(np.float16), [False])
+        arrays = {"hidden": hidden.astype(np.float16), "pooled": pooled.astype(np.float16)}
+        texts = Embeddings(arrays, [False])
         bad = Rejection(f"{number * 10 + 5:09d}", "bad.png", "", "decode", "not an image")
         return writer.complete(f"{seed:064x}", texts, [bad], (4, 4))
 

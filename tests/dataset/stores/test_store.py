@@ -308,7 +308,7 @@ def test_a_changed_shard_is_fetched_under_its_new_checksum(site, store):
 def test_a_cache_that_cannot_be_written_says_where(site, tmp_path):
     (tmp_path / "file").write_text("")
     store = open_store(site.url, CacheSettings(tmp_path / "file"))
-    with pytest.raises(StoreError, match="file: the cache cannot be used: Not a directory; make"):
+    with pytest.raises(StoreError, match="file: the cache cannot be used: Not a directory; set"):
         store.metadata(DATASET)
 
 
@@ -316,7 +316,7 @@ def test_a_full_disk_is_told_from_the_network(site, store, largest_file):
     expected = record(store)
     with (
         largest_file(expected.size // 2),
-        pytest.raises(StoreError, match="the cache cannot be used: File too large; make room"),
+        pytest.raises(StoreError, match="the cache cannot be used: File too large; set "),
     ):
         store.open_shard(0, ".tar", expected)
 

@@ -10,19 +10,19 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from ...backbones.embeddings import Embeddings
+from ...backbones.texts import Embeddings
 from ...common.errors import OnepicError, RunError
 from ..shard import ShardJob, compile_shard
-from .engine import EncoderSettings, Event, Scheduling
+from .engine import EncoderSettings, Event, J, R, Scheduling
 
 T = TypeVar("T")
-J = TypeVar("J")
 
 
 class RayPending(Generic[T]):
@@ -82,20 +82,37 @@ def _compile(job: ShardJob, actor: Any) -> Iterator[Event]:
 
 
 class RayEngine:
-    """Runs shard jobs on a Ray cluster, or on one that it starts on this machine."""
+    """An `Engine` on the Ray cluster that this process uses, or one that it starts and ends."""
 
-    def __init__(
-        self, settings: EncoderSettings, scheduling: Scheduling, cluster: ExitStack
-    ) -> None:
-        self._workers = scheduling.workers
-        _connect(scheduling, cluster)
-        gpus = int(ray.cluster_resources().get("GPU", 0))
-        options = {"num_gpus": 1} if gpus else {"num_cpus": 0}
-        actor = ray.remote(_EncoderActor).options(max_restarts=1, max_task_retries=1, **options)
-        self._actors = [actor.remote(settings) for _ in range(max(1, gpus))]
-        self._task = ray.remote(_compile).options(
-            num_returns="streaming", num_cpus=1, max_retries=1
-        )
+    def __init__(self, settings: EncoderSettings, scheduling: Scheduling) -> None:
+        self._settings, self._workers = settings, scheduling.workers
+        self._opened = ExitStack()
+        if not ray.is_initialized():
+            _start(scheduling)
+            self._opened.callback(ray.shutdown)
+
+    def map(self, function: Callable[[J], R], jobs: Iterator[J]) -> Iterator[R]:
+        """What `function` makes of each job, as many at a time as there are workers, in any order.
+
+        Raises:
+            RunError: when a worker dies again and again.
+            OnepicError, OSError: whatever a job raises.
+        """
+        task = ray.remote(function).options(num_cpus=1, max_retries=1)
+        running: list[Any] = []
+        try:
+            while True:
+                # A job more than can run, so that no worker waits for the next.
+                while len(running) <= self._workers and (job := next(jobs, None)) is not None:
+                    running.append(task.remote(job))
+                if not running:
+                    return
+                (ready,), running = ray.wait(running, num_returns=1)
+                with _ray_errors():
+                    made: R = ray.get(ready)
+                yield made
+        finally:
+            _cancel(running)
 
     def run(self, jobs: Iterator[ShardJob]) -> Iterator[Event]:
         """Compile shards, `workers` at a time; yields their progress and headers.
@@ -104,13 +121,15 @@ class RayEngine:
             RunError: when a worker or an encoder dies again and again.
             OnepicError, OSError: whatever a shard job raises.
         """
+        actors = self._actors
+        task = ray.remote(_compile).options(num_returns="streaming", num_cpus=1, max_retries=1)
         running: dict[Any, int] = {}
         try:
             while True:
                 while len(running) < self._workers and (job := next(jobs, None)) is not None:
                     load = list(running.values())
-                    slot = min(range(len(self._actors)), key=load.count)
-                    running[self._task.remote(job, self._actors[slot])] = slot
+                    slot = min(range(len(actors)), key=load.count)
+                    running[task.remote(job, actors[slot])] = slot
                 if not running:
                     return
                 ready, _ = ray.wait(list(running), num_returns=1, fetch_local=False)
@@ -128,42 +147,22 @@ class RayEngine:
         return RayPending(self._actors[0].encode_empty_prompt.remote())
 
     def close(self) -> None:
-        """Let the actors go."""
-        for actor in self._actors:
-            ray.kill(actor)
+        """Let the actors go, and end Ray if it was started here."""
+        self._opened.close()
+
+    @cached_property
+    def _actors(self) -> list[Any]:
+        """The encoders, which load while shards are prepared."""
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        options = {"num_gpus": 1} if gpus else {"num_cpus": 0}
+        actor = ray.remote(_EncoderActor).options(max_restarts=1, max_task_retries=1, **options)
+        actors = [actor.remote(self._settings) for _ in range(max(1, gpus))]
+        for made in actors:
+            self._opened.callback(ray.kill, made)
+        return actors
 
 
-def run_each_on_ray(
-    function: Callable[[J], T], jobs: Iterator[J], scheduling: Scheduling, cluster: ExitStack
-) -> Iterator[T]:
-    """What `function` makes of each job, as many at a time as there are workers, in any order.
-
-    Raises:
-        RunError: when a worker dies again and again.
-        OnepicError, OSError: whatever a job raises.
-    """
-    _connect(scheduling, cluster)
-    task = ray.remote(function).options(num_cpus=1, max_retries=1)
-    running: list[Any] = []
-    try:
-        while True:
-            # A job more than can run, so that no worker waits for the next.
-            while len(running) <= scheduling.workers and (job := next(jobs, None)) is not None:
-                running.append(task.remote(job))
-            if not running:
-                return
-            (ready,), running = ray.wait(running, num_returns=1)
-            with _ray_errors():
-                made: T = ray.get(ready)
-            yield made
-    finally:
-        _cancel(running)
-
-
-def _connect(scheduling: Scheduling, cluster: ExitStack) -> None:
-    """Connect this process, if it is not; what is started here stops when `cluster` is closed."""
-    if ray.is_initialized():
-        return
+def _start(scheduling: Scheduling) -> None:
     address = scheduling.ray_address
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     options: dict[str, Any] = {"address": address}
@@ -178,7 +177,6 @@ def _connect(scheduling: Scheduling, cluster: ExitStack) -> None:
             f"Ray cannot be {'reached at ' + address if address else 'started here'}: {error}; "
             "--local runs the same job without Ray"
         ) from error
-    cluster.callback(ray.shutdown)
 
 
 def _cancel(running: Iterable[Any]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from onepic.backbones.sdxl.sizes import time_ids
 from onepic.compiler import open_dataset
-from onepic.trainer.conditioning import time_ids
 
 
 def sample(

@@ -74,8 +74,8 @@ def test_its_samples_are_those_of_the_folder(url, repository, memory, cache, fin
     for here, there in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(here.latents, there.latents)
         np.testing.assert_array_equal(here.mask, there.mask)
-        np.testing.assert_array_equal(here.hidden, there.hidden)
-        np.testing.assert_array_equal(here.pooled, there.pooled)
+        np.testing.assert_array_equal(here.texts["hidden"], there.texts["hidden"])
+        np.testing.assert_array_equal(here.texts["pooled"], there.texts["pooled"])
         assert (here.key, here.prompt, here.metadata, here.preview) == (
             there.key,
             there.prompt,

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 TimeIds = tuple[int, int, int, int, int, int]
+
+
+def size_conditions(sample: Mapping[str, Any], fit: str) -> dict[str, NDArray[np.float32]]:
+    """`time_ids`, float32 [6], of a sample by its JSON.
+
+    Of a canvas that is to be filled, `sample` has the size alone.
+    """
+    return {"time_ids": np.array(time_ids(sample, fit), np.float32)}
 
 
 def time_ids(sample: Mapping[str, Any], fit: str) -> TimeIds:
@@ -26,8 +37,8 @@ def time_ids(sample: Mapping[str, Any], fit: str) -> TimeIds:
 
 def _magnification(sample: Mapping[str, Any]) -> tuple[float, float]:
     """How many px of the canvas a px of the target's image became, across and down."""
-    targets = sample["target_boxes"]
-    for panel in sample["panels"].values():
+    targets = sample.get("target_boxes", ())
+    for panel in sample.get("panels", {}).values():
         if panel["boxes"][0] in targets and panel["crop"] is not None:
             left, top, right, bottom = panel["crop"]
             _, _, width, height = panel["boxes"][0]
