@@ -14,6 +14,7 @@ import yaml
 
 from ..canvas.description import describe_task
 from ..dataset.info import DatasetInfo
+from ..dataset.members import MEMBERS, describe
 from ..dataset.names import CANVASES, REJECTED
 from ..dataset.remarks import Remark, count_of, remarks_of
 
@@ -86,7 +87,6 @@ def _front(info: DatasetInfo) -> dict[str, Any]:
 
 
 def _describe_samples(info: DatasetInfo) -> Iterator[str]:
-    channels, height, width = info.latents.shape
     canvas = " x ".join(map(str, info.canvas_size))
     yield "## What a sample holds"
     yield (
@@ -97,12 +97,7 @@ def _describe_samples(info: DatasetInfo) -> Iterator[str]:
         [
             "| member | what it is |",
             "|---|---|",
-            f"| `latents.npy` | float16 [{channels}, {height}, {width}]: the canvas as the network "
-            "takes it, scaled for it; each panel was encoded alone |",
-            f"| `mask.npy` | uint8 [1, {height}, {width}]: 1 is the target, 0 the context |",
-            "| `json` | where the panels lie in px, and the row of the prompt's embeddings |",
-            "| `txt` | the prompt |",
-            "| `webp` | a small picture of the canvas |",
+            *(f"| `{m.extension}` | {describe(m, info.latents.shape)} |" for m in MEMBERS),
         ]
     )
     yield (

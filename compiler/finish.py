@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..canvas.findings import Counts, add_up, found_in_shards
 from ..canvas.layout import Box
 from ..canvas.masks.doubts import differing_readings
-from ..common.errors import RunError
+from ..common.errors import DatasetError, RunError
 from ..common.files import settle, write_whole
 from ..dataset.index import Rejection, ShardHeader, read_columns, read_header, read_index
 from ..dataset.info import DatasetInfo, read_info
+from ..dataset.members import JSON, MASK, WEBP, shape_of
 from ..dataset.names import CANVASES, DATASET, REJECTED, STATE, shard_path, shard_stem
 from ..dataset.repeats import COLUMNS, find_repeats
 from ..dataset.seal import sealed
+from ..dataset.stores.parts import Part
 from .card import CARD, is_as_written, render_card
 from .delivery.delivery import Delivery
 from .plan import Plan, remove_surplus
@@ -92,27 +92,31 @@ def _repeats(plan: Plan) -> Counts:
 def _previews(plan: Plan, delivery: Delivery) -> Iterator[Preview]:
     """The previews of all samples, in order, read one by one."""
     for header in _headers(plan):
-        rows = read_index(shard_path(plan.output, header.number, ".parquet"))
-        for number in range(rows.num_rows):
-            row = {name: rows[name][number].as_py() for name in rows.column_names}
-            metadata = json.loads(_member(plan, delivery, header.number, row, "json"))
-            yield Preview(
-                _member(plan, delivery, header.number, row, "webp"),
-                row["prompt"],
-                [Box(*numbers) for numbers in metadata["target_boxes"]],
-                np.load(io.BytesIO(_member(plan, delivery, header.number, row, "mask"))),
-            )
+        path = shard_path(plan.output, header.number, ".parquet")
+        read = partial(_read, plan, delivery, header.number)
+        try:
+            for row in read_index(path).slice(0, SHEET).to_pylist():
+                boxes = json.loads(read(JSON.part(row)))["target_boxes"]
+                yield Preview(
+                    picture=read(WEBP.part(row)),
+                    prompt=row["prompt"],
+                    targets=[Box(*numbers) for numbers in boxes],
+                    mask=MASK.read(read(MASK.part(row)), shape_of(row)),
+                )
+        except ValueError as error:
+            raise DatasetError(
+                f"{path.with_suffix('.tar')}: {error}; delete {path} and run again to make it"
+            ) from error
 
 
-def _member(plan: Plan, delivery: Delivery, shard: int, row: dict[str, Any], name: str) -> bytes:
-    """A member of a tar, wherever that is."""
-    start, size = row[f"{name}_offset"], row[f"{name}_size"]
+def _read(plan: Plan, delivery: Delivery, shard: int, part: Part) -> bytes:
+    """A part of a tar, wherever that is."""
     try:
         with shard_path(plan.output, shard, ".tar").open("rb") as tar:
-            tar.seek(start)
-            return tar.read(size)
+            tar.seek(part.offset)
+            return tar.read(part.size)
     except FileNotFoundError:
-        return delivery.read_tar(shard, start, size)
+        return delivery.read_tar(shard, part.offset, part.size)
 
 
 def _write_card(

@@ -16,6 +16,7 @@ from ..common.secrets import public_data, public_recipe
 from ..dataset.index import read_header
 from ..dataset.info import DatasetInfo, count, read_info
 from ..dataset.info_parts import EncoderInfo, LatentsInfo, ModelInfo
+from ..dataset.members import LATENTS
 from ..dataset.names import DATASET, SHARDS
 from .fingerprint import differences, format_version
 from .recipe import Recipe
@@ -50,7 +51,7 @@ def describe(
         canvas_size=layout.canvas_size,
         latents=LatentsInfo(
             shape=(model.latents.channels, height, width),
-            dtype="float16",
+            dtype=str(LATENTS.dtype),
             distribution=recipe.latent,
         ),
         model=ModelInfo(

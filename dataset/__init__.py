@@ -3,6 +3,7 @@
 In the order in which data meet the modules:
 
 - `names`: the files of a dataset; `info`, `info_parts`: dataset.json, which describes the whole.
+- `members`: what a sample's files are called, and what is in them.
 - `tar`, `index`, `writer`: a shard, whole or not at all, and the index that completes it.
 - `null_prompt`: the empty prompt, once for all shards.
 - `sent`: what of a dataset is in a store already.

@@ -18,16 +18,14 @@ import pyarrow as pa
 from ..common.errors import DamagedFileError, DatasetError
 from .index import SCHEMA, SHARED, FileRecord, Rejection, ShardHeader, missized, read_columns
 from .info import DatasetInfo, read_known_info, unfinished
+from .members import TXT
 from .names import DATASET, SHARD_NAME, SHARDS, shard_name
 from .stores.cache import CacheSettings
 from .stores.store import Store, name_of, open_store
 from .verify import damage_beside_shards, find_miscounts
 
-SHAPE = ("channels", "height", "width")
 #: Columns of the indexes that are read; stamps can be long, and nobody looks at them.
-_COLUMNS = [
-    name for name in SCHEMA.names if name not in ("stamp", *SHARED) and not name.startswith("txt_")
-]
+_COLUMNS = [name for name in SCHEMA.names if name not in ("stamp", *SHARED, *TXT.columns)]
 #: A column that came later: in the table of an index without it, it is null.
 _GROUP = SCHEMA.field("group")
 _READERS = 8

@@ -28,6 +28,7 @@ from ..common.network import StoreError
 from ..common.report import Report, Silent
 from .index import ShardHeader, read_header, read_index
 from .info import DatasetInfo, read_finished_info
+from .members import JSON, LATENTS, MASK, MEMBERS, WEBP, Member, shape_of
 from .names import DATASET, SHARD_FILES, shard_name
 from .stores.cache import CacheSettings
 from .stores.local import LocalStore
@@ -109,7 +110,11 @@ class Dataset:
         number %= len(self)
         shard = bisect.bisect_right(self._ends, number)
         row = number - (self._ends[shard - 1] if shard else 0)
-        return _read_sample(self._shard(shard), row)
+        opened = self._shard(shard)
+        try:
+            return _read_sample(opened, row)
+        except ValueError as error:
+            raise _damaged(self._store, shard, SHARD_FILES["tar"], error) from error
 
     def __iter__(self) -> Iterator[DatasetSample]:
         return (self[number] for number in range(len(self)))
@@ -201,16 +206,19 @@ def _read_file(store: Store, header: ShardHeader, name: str, read: Callable[[Bin
         try:
             return read(file)
         except (OSError, ValueError, SafetensorError) as error:
-            index = shard_name(header.number, ".parquet")
-            raise DatasetError(
-                f"{store.name}/{shard_name(header.number, suffix)}: cannot be read ({error}); "
-                f"{store.remedy(index)}, and compile again to restore it"
-            ) from error
+            raise _damaged(store, header.number, suffix, error) from error
+
+
+def _damaged(store: Store, number: int, suffix: str, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{store.name}/{shard_name(number, suffix)}: cannot be read ({error}); "
+        f"{store.remedy(shard_name(number, '.parquet'))}, and compile again to restore it"
+    )
 
 
 def _map(file: BinaryIO, index: pa.Table) -> mmap.mmap:
     tar = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    if len(tar) < index["webp_offset"][-1].as_py() + index["webp_size"][-1].as_py():
+    if len(tar) < MEMBERS[-1].part(index.slice(len(index) - 1).to_pylist()[0]).end:
         raise ValueError("it is shorter than its index says")
     return tar
 
@@ -221,24 +229,17 @@ def _read_sample(shard: _Shard, row: int) -> DatasetSample:
         for name, column in zip(shard.index.column_names, shard.index.columns, strict=True)
     }
 
-    def member(name: str) -> memoryview:
-        start = entry[f"{name}_offset"]
-        return memoryview(shard.tar)[start : start + entry[f"{name}_size"]]
+    def bytes_of(member: Member) -> memoryview:
+        part = member.part(entry)
+        return memoryview(shard.tar)[part.offset : part.end]
 
-    height, width = entry["height"], entry["width"]
-    latents = _tail(member("latents"), np.dtype(np.float16), (entry["channels"], height, width))
+    shape = shape_of(entry)
     return DatasetSample(
         key=entry["key"],
-        latents=latents,
-        mask=_tail(member("mask"), np.dtype(np.uint8), (1, height, width)),
+        latents=LATENTS.read(bytes_of(LATENTS), shape),
+        mask=MASK.read(bytes_of(MASK), shape),
         prompt=entry["prompt"],
         texts={name: array[entry["prompt_row"]] for name, array in shard.texts.items()},
-        metadata=json.loads(bytes(member("json"))),
-        preview=bytes(member("webp")),
+        metadata=json.loads(bytes(bytes_of(JSON))),
+        preview=bytes(bytes_of(WEBP)),
     )
-
-
-def _tail(data: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The array at the end of a .npy file, whose form the index already tells."""
-    count = int(np.prod(shape))
-    return np.frombuffer(data, dtype, count, len(data) - count * dtype.itemsize).reshape(shape)

@@ -8,9 +8,11 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from .members import LATENTS, SHAPE, shape_of
+
 #: The bits of a float16 that are all set in NaN and infinity.
 _EXPONENT = 0x7C00
-_COLUMNS = ["key", "source", "channels", "height", "width", "latents_offset", "latents_size"]
+_COLUMNS = ["key", "source", *SHAPE, *LATENTS.columns]
 
 
 class Watch(Protocol):
@@ -63,8 +65,8 @@ class FiniteWatch:
 
 def _data_of(row: dict[str, int]) -> tuple[int, int]:
     """Where the numbers of a .npy begin in the tar, and their bytes: they are its last."""
-    size = row["channels"] * row["height"] * row["width"] * 2
-    return row["latents_offset"] + row["latents_size"] - size, size
+    size = LATENTS.length(*shape_of(row))
+    return LATENTS.part(row).end - size, size
 
 
 def _is_finite(data: bytearray) -> bool:

@@ -16,6 +16,7 @@ from ..canvas.findings import Counts, from_data, to_data
 from ..common.errors import DatasetError
 from ..common.files import settle
 from .finite import Watch
+from .members import MEMBERS, SHAPE
 from .names import SHARD_FILES, shard_name
 
 _HEADER = b"onepic"
@@ -29,19 +30,8 @@ SCHEMA = pa.schema(
         ("stamp", pa.string()),
         ("prompt", pa.string()),
         ("prompt_row", pa.int32()),
-        ("channels", pa.int32()),
-        ("height", pa.int32()),
-        ("width", pa.int32()),
-        ("latents_offset", pa.int64()),
-        ("latents_size", pa.int64()),
-        ("mask_offset", pa.int64()),
-        ("mask_size", pa.int64()),
-        ("json_offset", pa.int64()),
-        ("json_size", pa.int64()),
-        ("txt_offset", pa.int64()),
-        ("txt_size", pa.int64()),
-        ("webp_offset", pa.int64()),
-        ("webp_size", pa.int64()),
+        *((name, pa.int32()) for name in SHAPE),
+        *((name, pa.int64()) for member in MEMBERS for name in member.columns),
         ("group", pa.string()),
         ("target_images", pa.list_(pa.int64())),
         ("context_images", pa.list_(pa.int64())),

@@ -15,26 +15,14 @@ from numpy.typing import NDArray
 
 from ..common.errors import DatasetError
 from .index import FileRecord, read_columns
+from .members import JSON, LATENTS, MASK, SHAPE, ArrayMember, Shape
 from .names import shard_name
 from .stores.store import Store
 
-Shape = tuple[int, int, int]
 Numbers = NDArray[np.int64]
 
 #: Columns that a loader needs; the others can be long texts.
-_COLUMNS = [
-    "prompt_row",
-    "channels",
-    "height",
-    "width",
-    "latents_offset",
-    "latents_size",
-    "mask_offset",
-    "mask_size",
-    "json_offset",
-    "json_size",
-]
-_SIZES = ["channels", "height", "width"]
+_COLUMNS = ["prompt_row", *SHAPE, *LATENTS.columns, *MASK.columns, *JSON.columns]
 _READERS = 8
 
 
@@ -76,19 +64,18 @@ def read_samples(
     if table is None or not table.num_rows:
         raise DatasetError(f"{store.name}: the dataset has no samples; compile it again")
     counts = [table.num_rows for _, table in parts]
-    channels, height, width = (_column(table, name) for name in _SIZES)
     shapes, shape = _shapes(table)
-    cells = height * width
+    text, text_size = JSON.columns
     return SampleTable(
         files=tuple(files for files, _ in parts),
         shapes=shapes,
         shard=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
         prompt_row=_column(table, "prompt_row").astype(np.int32),
         shape=shape,
-        latents=_data_offset(table, "latents", channels * cells * 2),
-        mask=_data_offset(table, "mask", cells),
-        json=_column(table, "json_offset"),
-        json_size=_column(table, "json_size").astype(np.int32),
+        latents=_data_offset(table, LATENTS),
+        mask=_data_offset(table, MASK),
+        json=_column(table, text),
+        json_size=_column(table, text_size).astype(np.int32),
     )
 
 
@@ -136,17 +123,18 @@ def _column(table: pa.Table, name: str) -> NDArray[np.int64]:
     return np.asarray(table[name].to_numpy(), dtype=np.int64)
 
 
-def _data_offset(table: pa.Table, member: str, size: NDArray[np.int64]) -> NDArray[np.int64]:
+def _data_offset(table: pa.Table, member: ArrayMember) -> NDArray[np.int64]:
     """Where a .npy's data begin: they are its last bytes."""
-    return _column(table, f"{member}_offset") + _column(table, f"{member}_size") - size
+    offset, size = (_column(table, name) for name in member.columns)
+    return offset + size - member.length(*(_column(table, name) for name in SHAPE))
 
 
 def _shapes(table: pa.Table) -> tuple[tuple[Shape, ...], NDArray[np.int16]]:
     """The distinct shapes, and for each sample which it has."""
-    rows = table.group_by(_SIZES, use_threads=False).aggregate([]).to_pylist()
-    shapes: Any = tuple(sorted(tuple(row[name] for name in _SIZES) for row in rows))
+    rows = table.group_by(list(SHAPE), use_threads=False).aggregate([]).to_pylist()
+    shapes: Any = tuple(sorted(tuple(row[name] for name in SHAPE) for row in rows))
     shape = np.zeros(table.num_rows, np.int16)
     for place, sizes in enumerate(shapes):
-        columns = zip(_SIZES, sizes, strict=True)
+        columns = zip(SHAPE, sizes, strict=True)
         shape[np.all([_column(table, name) == size for name, size in columns], axis=0)] = place
     return shapes, shape

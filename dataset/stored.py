@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import DamagedFileError
-from .catalogue import SHAPE, Catalogue
+from .catalogue import Catalogue
+from .members import JSON, LATENTS, MASK, WEBP, Member, shape_of
 from .names import shard_name
 from .stores.parts import Part
 
@@ -84,12 +84,8 @@ def _read_shard(
     """The samples of a shard, each with its number and its row of the index."""
     number = group[0][1]["shard"]
     name = shard_name(number, ".tar")
-    members = ("latents", "mask", *(("json", "webp") if with_picture else ()))
-    parts = [
-        Part(row[f"{member}_offset"], row[f"{member}_size"])
-        for _, row in group
-        for member in members
-    ]
+    members = (LATENTS, MASK, *((JSON, WEBP) if with_picture else ()))
+    parts = [member.part(row) for _, row in group for member in members]
     record = catalogue.record_of(number, "tar")
     size = (catalogue.sizes or {}).get(name)
     try:
@@ -103,29 +99,18 @@ def _read_shard(
 
 
 def _sample_of(
-    number: int, row: Mapping[str, Any], file: str, members: Mapping[str, tuple[Part, bytes]]
+    number: int, row: Mapping[str, Any], file: str, members: Mapping[Member, tuple[Part, bytes]]
 ) -> StoredSample | Unreadable:
     """A sample from the bytes of its members, which can be fewer than the index says."""
-    shape = tuple(row[name] for name in SHAPE)
+    shape = shape_of(row)
     try:
         if any(len(data) != part.size for part, data in members.values()):
             raise ValueError("it is shorter than its index says")
-        latents = _array(members["latents"][1], np.float16, shape)
-        mask = _array(members["mask"][1], np.uint8, (1, *shape[1:]))
-        metadata = json.loads(members["json"][1]) if "json" in members else None
-        preview = (members["webp"][1] if "webp" in members else None) or None
+        latents = LATENTS.read(members[LATENTS][1], shape)
+        mask = MASK.read(members[MASK][1], shape)
+        metadata = json.loads(members[JSON][1]) if JSON in members else None
+        preview = (members[WEBP][1] if WEBP in members else None) or None
     except ValueError as error:
         return Unreadable(number, file, str(error))
     texts = row["key"], row["source"], row["prompt"]
     return StoredSample(number, *texts, latents, mask, row["group"], metadata, preview)
-
-
-def _array(data: bytes, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The array of a .npy, which must be what the index says of it."""
-    array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    if array.dtype != dtype or array.shape != shape:
-        raise ValueError(
-            f"has {array.dtype} {list(array.shape)} where its index says "
-            f"{np.dtype(dtype)} {list(shape)}"
-        )
-    return array

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from ..canvas.sharing import Shared
 from ..common.files import settle, sha256
 from ..common.lock import check_token
 from .index import FileRecord, Rejection, ShardHeader, write_index
+from .members import LATENTS, MASK, MEMBERS, SHAPE
 from .names import SHARD_FILES, STATE, shard_path, shard_stem
 from .tar import TarWriter
 
@@ -41,13 +41,6 @@ class Sample:
     preview: bytes
     metadata: Mapping[str, Any]
     shared: Shared = field(default_factory=Shared)
-
-
-def npy(array: NDArray[Any]) -> bytes:
-    """An array as a .npy file, without pickle."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    return buffer.getvalue()
 
 
 class ShardWriter:
@@ -82,23 +75,24 @@ class ShardWriter:
 
         Raises:
             OSError: when it cannot be written.
+            ValueError: when its arrays are none that a shard has.
         """
         prompt_row = self._prompts.setdefault(sample.prompt, len(self._prompts))
         metadata = {**sample.metadata, "prompt_row": prompt_row}
-        members = {
-            "latents": ("latents.npy", npy(sample.latents)),
-            "mask": ("mask.npy", npy(sample.mask)),
-            "json": ("json", json.dumps(metadata, ensure_ascii=False).encode()),
-            "txt": ("txt", sample.prompt.encode()),
-            "webp": ("webp", sample.preview),
+        shape = sample.latents.shape
+        contents = {
+            "latents": LATENTS.write(sample.latents, shape),
+            "mask": MASK.write(sample.mask, shape),
+            "json": json.dumps(metadata, ensure_ascii=False).encode(),
+            "txt": sample.prompt.encode(),
+            "webp": sample.preview,
         }
-        channels, height, width = sample.latents.shape
         row: dict[str, Any] = {"key": sample.key, "source": sample.source, "stamp": sample.stamp}
         row |= {"prompt": sample.prompt, "prompt_row": prompt_row}
-        row |= {"channels": channels, "height": height, "width": width}
-        for name, (extension, data) in members.items():
-            member = self._tar.add(f"{sample.key}.{extension}", data)
-            row |= {f"{name}_offset": member.offset, f"{name}_size": member.size}
+        row |= dict(zip(SHAPE, shape, strict=True))
+        for member in MEMBERS:
+            at = self._tar.add(f"{sample.key}.{member.extension}", contents[member.name])
+            row |= dict(zip(member.columns, (at.offset, at.size), strict=True))
         self._rows.append(row | asdict(sample.shared))
 
     def complete(

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from ...canvas.findings import Counts, add_up, found_in_shards
 from ...common.report import Report, Silent
-from ...dataset.catalogue import SHAPE, Catalogue
+from ...dataset.catalogue import Catalogue
+from ...dataset.members import SHAPE
 from ...dataset.names import shard_stem
 from ...dataset.remarks import Remark, remarks_of
 from ...dataset.stored import StoredSample, Unreadable, read_samples

@@ -140,6 +140,16 @@ def test_opened_anew_it_shows_what_was_restored(project):
     np.testing.assert_array_equal(open_dataset(project.output)[0].latents, before)
 
 
+def test_an_array_that_is_not_what_its_index_says_is_refused(project):
+    tar = project.output / "shards/00000.tar"
+    tar.write_bytes(tar.read_bytes().replace(b"'<f2'", b"'<i2'", 1))
+    message = (
+        r"00000\.tar: cannot be read \(latents\.npy has int16 .* float16 .*: rm .*again to rest"
+    )
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(project.output)[0]
+
+
 def test_a_sound_dataset_has_no_problems(finished):
     assert finished.verify() == []
 

@@ -10,8 +10,8 @@ import pytest
 
 from onepic.dataset.finite import FiniteWatch
 from onepic.dataset.index import SCHEMA, record_of
+from onepic.dataset.members import LATENTS
 from onepic.dataset.tar import TarWriter
-from onepic.dataset.writer import npy
 
 
 def tar_of(*values):
@@ -22,7 +22,7 @@ def tar_of(*values):
         latents = np.ones((4, 2, 3), np.float16)
         latents[number % 4, 1, 2] = value
         key = f"{number:09d}"
-        member = tar.add(f"{key}.latents.npy", npy(latents))
+        member = tar.add(f"{key}.latents.npy", LATENTS.write(latents, latents.shape))
         tar.add(f"{key}.webp", b"\xff\x7f" * 40)  # NaN, if it were latents
         place = {"latents_offset": member.offset, "latents_size": member.size}
         sizes = {"channels": 4, "height": 2, "width": 3}

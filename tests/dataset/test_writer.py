@@ -8,7 +8,6 @@ import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from onepic.common.errors import RunError
 from onepic.common.lock import locked
 from onepic.dataset.index import Rejection, ShardHeader, read_header, read_index
 from onepic.dataset.names import STATE, shard_path
-from onepic.dataset.writer import Sample, ShardWriter, npy
+from onepic.dataset.writer import Sample, ShardWriter
 
 
 def sample(number: int, prompt: str = "") -> Sample:
@@ -188,11 +187,3 @@ def test_whoever_may_read_the_tar_may_read_the_embeddings(tmp_path, token):
     write_shard(tmp_path, token, sample(0))
     modes = {path.stat().st_mode for path in (tmp_path / "shards").iterdir()}
     assert len(modes) == 1
-
-
-@pytest.mark.parametrize("array", [np.ones((2, 3), np.float16), np.ones((3, 2), np.uint8).T])
-def test_arrays_are_stored_in_plain_order_without_pickle(array: Any):
-    loaded = np.load(io.BytesIO(npy(array)), allow_pickle=False)
-    assert loaded.dtype == array.dtype
-    assert loaded.flags.c_contiguous
-    np.testing.assert_array_equal(loaded, array)

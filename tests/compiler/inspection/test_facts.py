@@ -173,7 +173,9 @@ class TestProblems:
         data = path.read_bytes()
         path.write_bytes(data.replace(b"'<f2'", b"'<i2'", 1))
         (problem,) = facts_of(folder).problems
-        assert problem.startswith("shards/00000.tar: has int16 [4, 8, 16] where its index says")
+        assert problem.startswith(
+            "shards/00000.tar: latents.npy has int16 [4, 8, 16] where its index says"
+        )
         assert problem.endswith("float16 [4, 8, 16] (sample 0)")
 
     def test_counts_that_disagree(self, folder):
