@@ -1,4 +1,4 @@
-"""What a model is: how it is recognised, what its parts do, and how noise is added for it.
+"""Models: how one is recognised, what its parts do, and how noise is added for it.
 
 - `backbone`: all in which one model differs from another, as a value; `known` lists the values.
 - `model`: a model's folder, found by name and read; `weights`: networks from it, whole or not at

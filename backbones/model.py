@@ -60,7 +60,7 @@ class Model:
 
     @cached_property
     def variant(self) -> str | None:
-        """What the names of the VAE's weights have in them: "fp16", or None for full precision."""
+        """Infix of the names of the VAE's weights: "fp16", or None for full precision."""
         return self.variant_of(self.backbone.vae)
 
     def variant_of(self, component: Component) -> str | None:

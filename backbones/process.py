@@ -26,7 +26,7 @@ class Process(Protocol):
         """x_t: latents with as much noise as t says."""
 
     def target(self, x_0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """What the network is to predict at t."""
+        """The truth that the network is to predict at t."""
 
     def min_snr_weight(self, t: Tensor, gamma: float) -> Tensor:
         """Weights [B] that keep easy timesteps from dominating (Hang et al. 2023).

@@ -15,7 +15,7 @@ Scheduler = tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Sampling:
-    """What a sampler offers, and what it does with a scheduler.
+    """The schedulers that a sampler offers, and how it uses one.
 
     Attributes:
         schedulers: those that are offered, by name.

@@ -59,7 +59,7 @@ def _library_of(cls: Any) -> str:
 
 
 def load_component(cls: Any, name: str, folder: Path, **options: Any) -> Any:
-    """What `cls.from_pretrained` makes of a component's folder.
+    """Make a component of its folder, by `cls.from_pretrained`.
 
     Raises:
         ModelError: naming the component, whatever the library raised.

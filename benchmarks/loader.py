@@ -121,7 +121,7 @@ def write_onepic(folder: Path, samples: int) -> None:
                     latents, mask, metadata = make_sample(number)
                     key, name = f"{number:09d}", str(number)
                     writer.add(Sample(key, name, "", name, latents, mask, b"", metadata))
-                prompts = Embeddings(**embeddings(len(numbers)), cut=[])
+                prompts = Embeddings(embeddings(len(numbers)), cut=[])
                 headers.append(writer.complete("", prompts, [], (0, 0)))
     save_file(embeddings(1), folder / NULL_PROMPT)
     (folder / DATASET).write_bytes(make_info().completed(headers).to_json())

@@ -1,4 +1,4 @@
-"""What to say of an error of the operating system: what failed, where, and how to go on."""
+"""Words for an error of the operating system: what failed, where, and how to go on."""
 
 from __future__ import annotations
 

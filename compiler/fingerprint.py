@@ -1,4 +1,4 @@
-"""What shapes the bytes of a dataset, reduced to one number, and what changed when it differs."""
+"""All that shapes the bytes of a dataset, as one number, and what changed when it differs."""
 
 from __future__ import annotations
 

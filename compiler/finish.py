@@ -1,4 +1,4 @@
-"""What describes a dataset as a whole, written when all of its shards are there."""
+"""Files that describe a dataset as a whole, written when all of its shards are there."""
 
 from __future__ import annotations
 

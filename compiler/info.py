@@ -70,7 +70,7 @@ def describe(
 
 
 def kept_info(output: Path) -> DatasetInfo | None:
-    """What dataset.json says of the shards in a folder; None where none of them holds a sample.
+    """The dataset.json of the shards in a folder; None where none of them holds a sample.
 
     Raises:
         OutputError: when there are shards of unknown origin.

@@ -1,4 +1,4 @@
-"""What a user's Python file imports to register an operation of its own.
+"""Names that a user's Python file imports to register an operation of its own.
 
 from onepic.compiler.operations import Operation, Picture, register
 """

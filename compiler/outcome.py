@@ -1,4 +1,4 @@
-"""What a run did, and whether it may count as done."""
+"""The outcome of a run, and whether it may count as done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did and what the dataset now holds.
+    """The work of a run, and the content of its dataset.
 
     `output` is the folder that was worked in, and `url` the store that has the dataset, to which
     `sent` shards were sent. `made` counts the shards that this run compiled; `totals` are those of

@@ -59,7 +59,7 @@ class Plan:
         return marked_stamps(self.rows.slice(number * size, size))
 
     def shard_fingerprint(self, number: int) -> str:
-        """What shapes the bytes of a shard: the dataset's fingerprint, and its rows' stamps."""
+        """All that shapes the bytes of a shard: the dataset's fingerprint, and its rows' stamps."""
         rows = self.shard_rows(number)
         found = hashlib.sha256(f"{self.fingerprint} {number}\n".encode())
         for column in ("key", "stamp"):

@@ -31,7 +31,7 @@ def encode_preview(canvas: NDArray[np.uint8]) -> bytes:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a contact sheet shows of a sample.
+    """A sample as a contact sheet shows it.
 
     `targets` are in px of the canvas; of them `mask`, uint8 [1, h, w] in latent cells, marks what
     is learned.

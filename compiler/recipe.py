@@ -1,4 +1,4 @@
-"""What is compiled: a task, where its images come from, and for which model.
+"""Recipes: a task, where its images come from, and for which model they are encoded.
 
 A recipe is plain data. Reading one from YAML, with overrides and with errors that name the line,
 is `recipe_file`'s job.

@@ -1,4 +1,4 @@
-"""What a compiled dataset is: its files, and whoever writes, sends, checks or reads them.
+"""Compiled datasets: their files, and whoever writes, sends, checks or reads them.
 
 In the order in which data meet the modules:
 

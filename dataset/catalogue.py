@@ -33,7 +33,7 @@ _READERS = 8
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the indexes that can be read say.
+    """All that the indexes say which can be read.
 
     `name` is what the user calls the dataset; `info` is its dataset.json; `sizes` are the
     bytes of its files, by path, where the store can list them; `samples` has a row for each sample,
@@ -49,7 +49,7 @@ class Catalogue:
     problems: tuple[str, ...]
 
     def record_of(self, shard: int, name: str) -> FileRecord:
-        """What the index of a shard says of its ``tar`` or ``text``."""
+        """The record of a shard's ``tar`` or ``text`` in its index."""
         return next(header for header in self.headers if header.number == shard).files[name]
 
     def left_out(self) -> Iterator[Rejection]:

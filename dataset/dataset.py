@@ -120,7 +120,7 @@ class Dataset:
         return (self[number] for number in range(len(self)))
 
     def headers(self) -> Iterator[ShardHeader]:
-        """What each shard's index says of it.
+        """The header of each shard's index.
 
         Raises:
             DatasetError: when an index is missing or damaged.
@@ -200,7 +200,7 @@ def _open_shard(store: Store, number: int, time: int) -> _Shard:
 
 
 def _read_file(store: Store, header: ShardHeader, name: str, read: Callable[[BinaryIO], T]) -> T:
-    """What `read` makes of an open file of a shard."""
+    """Open a file of a shard, and return what `read` makes of it."""
     suffix = SHARD_FILES[name]
     with os.fdopen(store.open_shard(header.number, suffix, header.files[name]), "rb") as file:
         try:

@@ -16,7 +16,7 @@ _COLUMNS = ["key", "source", *SHAPE, *LATENTS.columns]
 
 
 class Watch(Protocol):
-    """What is shown the bytes of a file from its beginning to its end."""
+    """An observer that is shown the bytes of a file from its beginning to its end."""
 
     def begin(self) -> None:
         """The file is read from its beginning, perhaps once more."""

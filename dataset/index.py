@@ -51,7 +51,7 @@ class FileRecord:
 
 
 def record_of(chunks: Iterable[bytes], watch: Watch | None = None) -> FileRecord:
-    """What is known of a file, from its bytes in pieces, which `watch` is shown as well."""
+    """The record of a file, from its bytes in pieces, which `watch` is shown as well."""
     digest, size = hashlib.sha256(), 0
     if watch:
         watch.begin()
@@ -76,7 +76,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class ShardHeader:
-    """What is known of a shard without reading its rows.
+    """A shard as it is known without reading its rows.
 
     `panels` counts the cells of all canvases, `distinct_panels` those that were encoded;
     `cut_prompts` those of `prompts` that were longer than the text encoders take. `files` has

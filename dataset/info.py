@@ -34,7 +34,7 @@ _SHOWN = 60
 
 
 class DatasetInfo(InfoPart):
-    """What dataset.json holds: docs/format.md says what each key means.
+    """The content of dataset.json: docs/format.md says what each key means.
 
     `panel_size` and `canvas_size` are (width, height) in px. Datasets that are not finished have
     neither `findings` nor checksums, and those from before there were any lack them too.
@@ -60,7 +60,7 @@ class DatasetInfo(InfoPart):
 
     @property
     def canvas(self) -> RecordedCanvas:
-        """What the recipe says of all canvases."""
+        """The recipe's words on all canvases."""
         return RecordedCanvas.model_validate(self.recipe)
 
     @property
@@ -121,7 +121,7 @@ class DatasetInfo(InfoPart):
 
 
 def read_finished_info(folder: Path, name: str) -> DatasetInfo:
-    """What the dataset.json in `folder` holds; errors call the dataset `name`.
+    """Read the dataset.json in `folder`; errors call the dataset `name`.
 
     Raises:
         DatasetError: as `read_known_info` does, and when the dataset is unfinished.
@@ -133,7 +133,7 @@ def read_finished_info(folder: Path, name: str) -> DatasetInfo:
 
 
 def unfinished(name: str) -> str:
-    """What to say of an unfinished dataset, by the place that it lies in."""
+    """The remark on an unfinished dataset, by the place that it lies in."""
     if name.startswith("hf://"):  # dataset.json does not say which of the two sends it
         return "it is not complete; run the onepic-compile or onepic-publish again that makes it"
     return "compiling it has not finished; run onepic-compile again"
@@ -152,7 +152,7 @@ def read_known_info(folder: Path, name: str) -> DatasetInfo:
 
 
 def read_info(folder: Path, name: str | None = None) -> DatasetInfo | None:
-    """What dataset.json holds; None where there is none. By default the folder is its name.
+    """Read dataset.json; None where there is none. By default the folder is its name.
 
     Raises:
         DatasetError: when it cannot be read, is of a newer format, or has not the keys that the

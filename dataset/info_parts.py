@@ -34,7 +34,7 @@ class InfoPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     def plain(self) -> dict[str, Any]:
-        """What was given, and no defaults, as plain data in the order of the file."""
+        """Plain data in the order of the file: all that was given, and no defaults."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -62,7 +62,7 @@ class ModelInfo(InfoPart):
 
 
 class EncoderInfo(InfoPart):
-    """What encoded the first shards: the kind of device, and its threads."""
+    """The encoder of the first shards: the kind of device, and its threads."""
 
     device: str
     threads: PositiveInt
@@ -102,7 +102,7 @@ class RecordedTarget(BaseModel, frozen=True):
 
 
 class RecordedCanvas(BaseModel, frozen=True):
-    """What readers of a dataset need of its recipe, which has the defaults of its own time."""
+    """The part of a recipe that readers need; it has the defaults of its own time."""
 
     layout: tuple[tuple[str, ...], ...] = Field(min_length=1)
     target: RecordedTarget

@@ -107,7 +107,7 @@ MEMBERS = (LATENTS, MASK, JSON, TXT, WEBP)
 
 
 def describe(member: Member, latents: Shape) -> str:
-    """What a member is, for people; of an array with its type and shape beside the latents."""
+    """Words for a member; an array's begin with its type and shape beside the latents."""
     form = f"{member.form(latents)}: " if isinstance(member, ArrayMember) else ""
     return f"{form}{member.what}"
 

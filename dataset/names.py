@@ -30,5 +30,5 @@ def shard_name(number: int, suffix: str) -> str:
 
 
 def shard_stem(number: int) -> str:
-    """What the files of shard `number` are called before the dot: ``00012``."""
+    """The name of the files of shard `number`, up to the dot: ``00012``."""
     return f"{number:05d}"

@@ -26,7 +26,7 @@ class Remark:
 
 
 def remarks_of(counts: Counts) -> tuple[Remark, ...]:
-    """What is said of findings: doubts first, kinds in their order, the most common first."""
+    """Remarks on findings: doubts first, kinds in their order, the most common first."""
     order = list(KINDS)
 
     def place(remark: Remark) -> tuple[bool, int, str, int, str]:

@@ -17,7 +17,7 @@ INDEX = "index"
 
 
 def arrived_parts(folder: Path, header: ShardHeader) -> set[str]:
-    """What has arrived of this very shard: ``tar`` and ``text``, and ``index`` as the last."""
+    """The parts of this very shard that have arrived: ``tar``, ``text``, and last ``index``."""
     expected = _expected(header)
     try:
         found = json.loads(_path(folder, header.number).read_bytes())
@@ -51,7 +51,7 @@ def forget_sent(folder: Path, number: int) -> None:
 
 
 def missized_files(folder: Path, header: ShardHeader) -> Iterator[str]:
-    """What a look at the sizes of a shard's files says is wrong, without reading them.
+    """Faults that the sizes of a shard's files show, without reading them.
 
     Nothing is, where they have arrived.
     """

@@ -137,7 +137,7 @@ def _describe_broken(path: str, broken: Sequence[str], remedy: str) -> str:
 def damage_beside_shards(
     store: Store, left_out: int | None, checksums: Mapping[str, str]
 ) -> Iterator[str]:
-    """What is wrong with the files that a dataset has once; `left_out` rows where it is known.
+    """Faults of the files that a dataset has once; `left_out` rows where it is known.
 
     `checksums` are theirs, as far as they are known.
     """

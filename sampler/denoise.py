@@ -26,7 +26,7 @@ def compose(m: Tensor, target: Tensor, x_0: Tensor) -> Tensor:
 def network_input(
     m: Tensor, state: Tensor, x_0: Tensor, scheduler: Any, t: Tensor, sampling: Sampling
 ) -> Tensor:
-    """What the network sees: m seen(state) + (1 - m) x_0.
+    """The network's input: m seen(state) + (1 - m) x_0.
 
     A scheduler's scaling is for the noisy part alone: in training the context was never scaled
     and never noised.

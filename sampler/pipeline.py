@@ -75,7 +75,7 @@ def declare_parts(pipeline: type[DiffusionPipeline], backbone: Backbone) -> None
 
 @dataclass
 class OnePicPipelineOutput(BaseOutput):  # type: ignore[misc]
-    """What the pipeline made.
+    """Pictures that the pipeline made.
 
     `images` are the filled targets: for each image of each target panel one after the other, PIL
     images, or an array [N, height, width, 3] or tensor [N, 3, height, width] in 0..1; whole

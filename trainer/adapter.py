@@ -1,4 +1,4 @@
-"""What is trained of a network: an adapter on some of its layers, or all of it."""
+"""The trained part of a network: an adapter on some of its layers, or all of it."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Canvases:
 
     @property
     def name(self) -> str:
-        """What the user called it."""
+        """The name that the user gave."""
         return self.store.name
 
 
@@ -101,7 +101,7 @@ def _shapes(dataset: Canvases) -> dict[str, list[int]]:
 
 
 def labels(datasets: Sequence[Canvases]) -> list[str]:
-    """What datasets are called in figures: the last part of their names, each made unique."""
+    """Labels of datasets in figures: the last part of their names, each made unique."""
     names = [Path(without_commit(dataset.name)).resolve().name for dataset in datasets]
     counts = [names[:place].count(name) for place, name in enumerate(names)]
     return [f"{name}-{n + 1}" if n else name for name, n in zip(names, counts, strict=True)]

@@ -74,7 +74,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """What a checkpoint holds besides tensors, and the names of those.
+    """The content of a checkpoint besides tensors, and the names of those.
 
     Raises:
         RunError: when it is damaged.

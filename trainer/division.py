@@ -21,7 +21,7 @@ _ANEW = "compile it anew, into another folder, to know"
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """What of the training datasets is trained on, and what is validated on.
+    """Division of datasets into samples to train on and samples to validate on.
 
     `training` are the numbers of the samples for each training dataset, `rules` how each was
     divided. `held_out` are the samples of each dataset of `validation`, and `sets` the sets that

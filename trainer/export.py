@@ -1,4 +1,4 @@
-"""What a run leaves for others: its trained weights, in the files that their libraries load."""
+"""Trained weights, in the files that others' libraries load."""
 
 from __future__ import annotations
 

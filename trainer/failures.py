@@ -1,4 +1,4 @@
-"""What can go wrong while a run trains, said so that its user knows what to do."""
+"""Failures while a run trains, told so that its user knows what to do."""
 
 from __future__ import annotations
 

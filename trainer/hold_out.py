@@ -35,7 +35,7 @@ class Split:
         return len(self.training) + self.left_out
 
     def describe(self) -> str:
-        """What was held out: ``held out 16 of 480 samples: 4 whole groups``."""
+        """A note of what was held out: ``held out 16 of 480 samples: 4 whole groups``."""
         if not self.left_out:
             return f"nothing is held out of {self.total} samples, {self._explain()}"
         groups = f": {self.sets} whole group{'s' * (self.sets > 1)}"

@@ -140,12 +140,12 @@ class CanvasLoader(IterableDataset[Batch]):
                 pool.shutdown(cancel_futures=True)
 
     def names(self, dataset: int, samples: Numbers) -> list[str]:
-        """What samples are called, for messages: ``data/a: 000000003 (photos/cat.jpg)``."""
+        """Names of samples, for messages: ``data/a: 000000003 (photos/cat.jpg)``."""
         name, keys = self._datasets[dataset].name, self._keys(dataset, samples)
         return [f"{name}: {key} ({source})" for key, source in keys]
 
     def labels(self, dataset: int, samples: Numbers, is_full: bool = False) -> list[str]:
-        """What samples are called in the setting `skip_samples`; `is_full` names their dataset."""
+        """Names of samples in the setting `skip_samples`; `is_full` names their dataset, too."""
         home, several = self._datasets[dataset], is_full or len(self._datasets) > 1
         return [label_of(home, key, several) for key, _ in self._keys(dataset, samples)]
 

@@ -1,4 +1,4 @@
-"""What a run leaves for others: the adapter, its task card, its settings, and a page about it."""
+"""Files that a run leaves: the adapter, its task card, its settings, a page about it."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Run:
-    """What a training loop needs.
+    """All that a training loop needs.
 
     `wrapped` is the network as accelerate wrapped it, `network` the one inside.
     """
@@ -98,7 +98,7 @@ class Run:
         )
 
     def identity(self) -> dict[str, Any]:
-        """What a resumed run must share with this one, as plain data."""
+        """Plain data that a resumed run must share with this one."""
         inputs = self.inputs
         own = {"validation": list(map(_identity_of, inputs.validation))}
         return {

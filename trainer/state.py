@@ -1,4 +1,4 @@
-"""What training changes: the weights, their average, the optimizer, and how far they came."""
+"""The state of training: the weights, their average, the optimizer, and the step."""
 
 from __future__ import annotations
 

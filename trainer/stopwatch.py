@@ -14,7 +14,7 @@ class Stopwatch:
     laps: dict[str, float] = field(default_factory=dict)
 
     def lap(self, part: str) -> None:
-        """What was done since the last lap is called `part`."""
+        """Name the time since the last lap `part`."""
         passed = time.perf_counter() - self.began
         self.laps[part] = passed - sum(self.laps.values())
 

@@ -35,7 +35,7 @@ _STATE = ".train"
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run made. `losses` and `validation` are the first and the last that were logged."""
+    """The outcome of a run; `losses` and `validation` are the first and last that were logged."""
 
     output: Path
     weights: Path

@@ -19,7 +19,7 @@ _FACTORS = ("lora_B.weight", "hada_w1_a", "lokr_w1", "lokr_w1_a")
 
 
 def scale_of(settings: AdapterSettings) -> float:
-    """What the product of an adapter's factors is multiplied by."""
+    """The scale of the product of an adapter's factors."""
     root = math.sqrt(settings.rank) if settings.kind == "rslora" else settings.rank
     return settings.alpha / root
 

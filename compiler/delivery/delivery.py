@@ -1,4 +1,4 @@
-"""What compiling tells of a dataset on its way to where it is to be, which may be where it is."""
+"""The way of a dataset to where it is to be, which may be where it is compiled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `sending` needs of the place that a dataset is sent to while it is compiled."""
+"""The place that a dataset is sent to while it is compiled, as `sending` needs it."""
 
 from __future__ import annotations
 

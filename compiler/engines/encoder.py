@@ -55,7 +55,7 @@ class Encoder:
         return results
 
     def encode_prompts(self, prompts: Sequence[str]) -> Embeddings:
-        """What the model's text encoders make of prompts, of which there is at least one."""
+        """Encode prompts, of which there is at least one, with the model's text encoders."""
         self._limit_threads()
         if self._text is None:
             dtype = torch.float16 if self.device.type == "cuda" else torch.float32

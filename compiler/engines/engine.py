@@ -1,4 +1,4 @@
-"""What runs the jobs of a run, and what it is told: where they run, and what encodes for them."""
+"""Engines run jobs; they are told where, and what encodes for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Scheduling:
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """What an encoder is made from, wherever it will run."""
+    """Settings that an encoder is made from, wherever it will run."""
 
     model: Model
     latent: Literal["mean", "sample"]
@@ -58,7 +58,7 @@ class Engine(Protocol):
     """
 
     def map(self, function: Callable[[J], R], jobs: Iterator[J]) -> Iterator[R]:
-        """What `function` makes of each job, on one core each, in whatever order they end.
+        """Results of `function` for each job, on one core each, in whatever order they end.
 
         Raises:
             RunError: when a worker dies again and again.

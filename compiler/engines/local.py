@@ -59,7 +59,7 @@ class LocalEngine:
         return encoder
 
     def map(self, function: Callable[[J], R], jobs: Iterator[J]) -> Iterator[R]:
-        """What `function` makes of each job, in their order."""
+        """Results of `function` for each job, in their order."""
         return map(function, jobs)
 
     def run(self, jobs: Iterator[ShardJob]) -> Iterator[Event]:

@@ -92,7 +92,7 @@ class RayEngine:
             self._opened.callback(ray.shutdown)
 
     def map(self, function: Callable[[J], R], jobs: Iterator[J]) -> Iterator[R]:
-        """What `function` makes of each job, as many at a time as there are workers, in any order.
+        """Results of `function` for each job, as many at a time as workers, in any order.
 
         Raises:
             RunError: when a worker dies again and again.

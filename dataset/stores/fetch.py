@@ -52,7 +52,7 @@ def download(
 
 
 def checksum(url: str, waits: Sequence[float] = (), watch: Watch | None = None) -> FileRecord:
-    """What a remote file is, from reading it to its end; it is shown to `watch`, and not kept.
+    """The record of a remote file, read to its end; it is shown to `watch`, and not kept.
 
     Raises:
         DamagedFileError: when the file is not there.

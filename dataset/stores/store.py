@@ -27,7 +27,7 @@ class Store(Hashable, Protocol):
 
     @property
     def name(self) -> str:
-        """What the user gave, for messages, without passwords; on the Hub with the commit."""
+        """The name that the user gave, without passwords; on the Hub with the commit."""
 
     @property
     def capacity(self) -> int | None:
@@ -77,7 +77,7 @@ class Store(Hashable, Protocol):
         """
 
     def remedy(self, name: str) -> str:
-        """What to do with a damaged file so that compiling or publishing again restores it."""
+        """Advice on a damaged file, so that compiling or publishing again restores it."""
 
 
 def open_store(path: str | Path, cache: CacheSettings) -> Store:

@@ -37,7 +37,8 @@ def sample(number: int, prompt: str = "") -> Sample:
 def embed(prompts: list[str], width: int = 8) -> Embeddings:
     hidden = np.ones((len(prompts), 77, width), np.float16)
     pooled = np.arange(len(prompts) * 4, dtype=np.float16).reshape(-1, 4)
-    return Embeddings(hidden, pooled, [len(prompt) > 5 for prompt in prompts])
+    arrays = {"hidden": hidden, "pooled": pooled}
+    return Embeddings(arrays, [len(prompt) > 5 for prompt in prompts])
 
 
 def write_shard(
