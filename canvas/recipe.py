@@ -303,24 +303,22 @@ class CanvasRecipe(Strict):
         """Check the size (width, height), upright, in px of a column's image, in the same way."""
 
 
-def canvas_recipe(data: Mapping[str, Any], folder: Path) -> CanvasRecipe:
-    """Read the half of a recipe's data that is of canvases, after importing its operation files.
+def canvas_recipe(data: Mapping[str, Any]) -> CanvasRecipe:
+    """What a recipe's data say of canvases; the Python files that they name are not run.
 
     Args:
         data: a whole recipe, as dataset.json and a task card hold it, or its half.
-        folder: the folder to which operation files are relative.
 
     Raises:
-        RecipeError: when an operation file cannot be imported.
-        pydantic.ValidationError: when the data are not a recipe's.
+        pydantic.ValidationError: when the data are not a recipe's, or name an operation that is
+            not registered.
     """
-    load_operations(data, folder)
     half = {key: value for key, value in data.items() if key not in OF_COMPILING}
     return CanvasRecipe.model_validate(half)
 
 
 def load_operations(data: Mapping[str, Any], folder: Path) -> None:
-    """Import the operation files that a recipe's data name, relative to `folder`.
+    """Run the operation files that a user's own recipe names, relative to `folder`.
 
     Raises:
         RecipeError: when one cannot be imported.

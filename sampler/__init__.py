@@ -3,7 +3,7 @@
 In the order in which a picture meets the modules:
 
 - `request`: what is asked for; `table`: many of it, from a table.
-- `task`: an adapter's task card, and which images it needs.
+- `task`, `own_operations`: an adapter's task card, and which images it needs; which code is run.
 - `canvas`: images become the panels of a canvas, by the code that training's were made with.
 - `schedulers`, `guidance`, `network`, `denoise`: the masked sampling, a function for each idea.
 - `decode`, `sheet`, `files`: the filled targets become pictures, and files.

@@ -114,6 +114,13 @@ def sample_command(
         str | None,
         typer.Option(help="Rows of panels, 'A B / C D'.", show_default="that of training"),
     ] = None,
+    operations: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Python file with operations of the task, which is run; none that came with the "
+            "adapter is."
+        ),
+    ] = None,
     canvas: Annotated[bool, typer.Option("--canvas", help="Save whole canvases too.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
@@ -141,7 +148,9 @@ def sample_command(
             **guidance,
         )
         if table is not None:
-            if sample_table(request, table, output or Path("samples"), canvas):
+            folder = output or Path("samples")
+            if sample_table(request, table, folder, canvas, operations or ()):
                 raise typer.Exit(1)
         else:
-            sample_one(request, count, output or Path("sample.png"), canvas)
+            picture = output or Path("sample.png")
+            sample_one(request, count, picture, canvas, operations or ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 _CANVAS = ""
 
 
-def sample_one(request: Request, count: int, output: Path, canvas: bool) -> None:
+def sample_one(
+    request: Request, count: int, output: Path, canvas: bool, operations: Sequence[Path] = ()
+) -> None:
     """Fill one canvas, once or `count` times, and print the files.
 
     With `canvas` the whole canvas is saved too.
@@ -34,7 +36,7 @@ def sample_one(request: Request, count: int, output: Path, canvas: bool) -> None
     """
     if output.suffix.lower() != ".png" or output.is_dir():
         raise TaskError(f"--output {output}: expected a file that ends with .png")
-    task = task_of(request).filling(request.images)
+    task = task_of(request, operations).filling(request.images)
     began = time.monotonic()
     check_values(task, request)
     known = canvas_of(task, request)
@@ -55,9 +57,13 @@ def sample_one(request: Request, count: int, output: Path, canvas: bool) -> None
     print("\n".join([f"made {len(pictures)} in {seconds:.1f} s", *map(str, made)]))
 
 
-def task_of(request: Request) -> Task:
-    """Open the task that a request names, on the grid that it asks for."""
-    task = open_task(request.run, request.task)
+def task_of(request: Request, operations: Sequence[Path] = ()) -> Task:
+    """Open the task that a request names, on the grid that it asks for.
+
+    `operations` are the user's own files, which are run; a request, which may be somebody else's
+    picture, names none.
+    """
+    task = open_task(request.run, request.task, operations=operations)
     return task if request.layout is None else task.arranged(request.layout)
 
 

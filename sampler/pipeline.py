@@ -143,7 +143,11 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         return Latents.of(self.vae.config)
 
     def load_task(
-        self, place: str | Path, task: str | None = None, revision: str | None = None
+        self,
+        place: str | Path,
+        task: str | None = None,
+        revision: str | None = None,
+        operations: Sequence[str | Path] = (),
     ) -> None:
         """Load an adapter and its task card, in place of the ones before.
 
@@ -151,12 +155,13 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
             place: a folder that onepic-train left, or USER/NAME on the Hub.
             task: which one, where the adapter has several.
             revision: branch, tag or commit on the Hub.
+            operations: Python files that register operations of the task; they are run.
 
         Raises:
             TaskError: when there is no such task, or the base model's weights are gone.
             SettingsError: when the adapter was trained on another network.
         """
-        found = open_task(place, task, revision)
+        found = open_task(place, task, revision, operations)
         latents = self.scale.channels, self.scale.factor
         if (found.channels, found.factor) != latents:
             raise TaskError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..common.errors import TaskError
@@ -25,7 +25,9 @@ from .table import INPUTS, TableRow, columns_of, read_table, with_files, write_r
 from .task import Task
 
 
-def sample_table(request: Request, table: Path, folder: Path, canvas: bool) -> int:
+def sample_table(
+    request: Request, table: Path, folder: Path, canvas: bool, operations: Sequence[Path] = ()
+) -> int:
     """Make a picture for each row but for those that are there; the number of rows that failed.
 
     A list of all rows is written into `folder`. With `canvas` whole canvases are saved too.
@@ -35,7 +37,7 @@ def sample_table(request: Request, table: Path, folder: Path, canvas: bool) -> i
     """
     if folder.suffix.lower() == ".png":
         raise TaskError(f"--output {folder}: with --table expected a folder")
-    task = task_of(request)
+    task = task_of(request, operations)
     task = task.filling(columns_of(table)) if task.recipe.target.choose else task
     check_values(task, request)
     rows = read_table(table, task.inputs, prompt_columns(task, request))

@@ -15,9 +15,11 @@ from ..canvas.filling import arranged, filling, inputs_of, shown_panels
 from ..canvas.layout import Layout
 from ..canvas.recipe import CanvasRecipe, canvas_recipe
 from ..canvas.sizes import check_panel_size
-from ..common.errors import RecipeError, TaskError
+from ..common.errors import TaskError
 from ..common.strict import suggest
+from ..trainer.adapter_files import files_of_adapters
 from ..trainer.task_card import CARD_VERSION, TASK_CARD
+from .own_operations import advice, run_named
 
 
 @dataclass(frozen=True)
@@ -114,16 +116,24 @@ class Task:
         return Layout(self.recipe.layout, width, height, self.factor)
 
 
-def open_task(place: str | Path, name: str | None = None, revision: str | None = None) -> Task:
+def open_task(
+    place: str | Path,
+    name: str | None = None,
+    revision: str | None = None,
+    operations: Sequence[str | Path] = (),
+) -> Task:
     """Read a task card from a run's folder, or from a repository of the Hub.
 
     Args:
         place: a folder, or USER/NAME.
         name: which task, where the adapter has several.
         revision: branch, tag or commit on the Hub.
+        operations: Python files that register operations of the task. They are run; no file that
+            came with the adapter is, unless it is named here.
 
     Raises:
-        TaskError: when there is no card, it is of a newer version, or has no such task.
+        TaskError: when there is no card, it is of a newer version, or has no such task, or when a
+            file is not the one that the task was trained with.
     """
     folder = _find(str(place), revision)
     card = _read_card(folder / TASK_CARD)
@@ -134,6 +144,7 @@ def open_task(place: str | Path, name: str | None = None, revision: str | None =
     if name not in tasks:
         raise TaskError(f"{folder}: no task {name!r}; {suggest(name, tasks)}")
     try:
+        run_named(name, tasks[name], operations)
         return _make(name, folder, card, tasks[name])
     except (KeyError, IndexError, TypeError) as error:
         raise TaskError(
@@ -151,10 +162,10 @@ def _find(place: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    networks = dict.fromkeys(f"{one.network.folder}/*" for one in BACKBONES.values())
-    patterns = [TASK_CARD, "*.safetensors", "*.json", *networks]
+    folders = dict.fromkeys(one.network.folder for one in BACKBONES.values())
+    files = dict.fromkeys(file for folder in folders for file in files_of_adapters(folder))
     try:
-        return Path(snapshot_download(place, revision=revision, allow_patterns=patterns))
+        return Path(snapshot_download(place, revision=revision, allow_patterns=[TASK_CARD, *files]))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise TaskError(f"{place}: neither a folder here nor found on the Hub: {error}") from error
 
@@ -182,10 +193,11 @@ def _read_card(path: Path) -> dict[str, Any]:
 
 def _make(name: str, folder: Path, card: Mapping[str, Any], task: Mapping[str, Any]) -> Task:
     try:
-        recipe = canvas_recipe(task["recipe"], folder)
-    except (RecipeError, ValidationError) as error:
+        recipe = canvas_recipe(task["recipe"])
+    except ValidationError as error:
         raise TaskError(
-            f"{folder / TASK_CARD}: the recipe of {name} is not one that this onepic knows: {error}"
+            f"{folder / TASK_CARD}: the recipe of {name} is not one that this onepic knows: "
+            f"{error}{advice(task)}"
         ) from error
     return Task(
         name=name,

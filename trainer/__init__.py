@@ -11,7 +11,8 @@ In the order in which a run meets the modules:
 - `objective`, `step`: from a batch to its losses.
 - `optimizer`, `state`, `checkpoint`, `resume`: what training changes, and how it is kept.
 - `run`, `loop`, `recorder`, `validation`, `metrics`: the steps, and what is said of them.
-- `export`, `unscaled`, `kohya`, `task_card`, `card`, `outputs`, `publish`: what a run leaves.
+- `adapter_files`, `export`, `unscaled`, `kohya`: the trained weights as they are left.
+- `task_card`, `card`, `outputs`, `publish`: what a run leaves besides.
 - `training`, `interrupt`, `failures`, `stopwatch`, `cli`: the run as a whole.
 """
 

@@ -22,16 +22,12 @@ from .adapter import (
     peft_fields,
     settings_of,
 )
+from .adapter_files import DIFFUSERS_WEIGHTS, NETWORK_WEIGHTS, PEFT_CONFIG, PEFT_WEIGHTS
 from .adapter_settings import AdapterSettings
 from .unscaled import with_scale_inside
 
-#: diffusers' names; its own constants live where its pipelines are imported.
-DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
+#: diffusers' name; its own constant lives where its pipelines are imported.
 _DIFFUSERS_METADATA = "lora_adapter_metadata"
-_NETWORK_WEIGHTS = "diffusion_pytorch_model.safetensors"
-#: peft's names.
-_PEFT_WEIGHTS = "adapter_model.safetensors"
-_PEFT_CONFIG = "adapter_config.json"
 _PEFT_PREFIX = "base_model.model."
 
 
@@ -111,8 +107,8 @@ def _write_diffusers(
 
 
 def _write_peft(folder: Path, state: Mapping[str, Tensor], fields: Mapping[str, Any]) -> Path:
-    write_whole(folder / _PEFT_CONFIG, to_json(dict(fields)))
-    path = folder / _PEFT_WEIGHTS
+    write_whole(folder / PEFT_CONFIG, to_json(dict(fields)))
+    path = folder / PEFT_WEIGHTS
     named = {_PEFT_PREFIX + name: value for name, value in state.items()}
     write_whole(path, to_safetensors(named, {"format": "pt"}))
     return path
@@ -128,14 +124,14 @@ def _write_network(final: Path, network: Any) -> Path:
 def _read(folder: Path, part: str) -> tuple[AdapterSettings, dict[str, Tensor]]:
     if (folder / DIFFUSERS_WEIGHTS).exists():
         return _read_diffusers(folder / DIFFUSERS_WEIGHTS, f"{part}.")
-    if (folder / _PEFT_WEIGHTS).exists():
-        fields = json.loads((folder / _PEFT_CONFIG).read_text())
-        return settings_of(fields), _without(_PEFT_PREFIX, load_file(folder / _PEFT_WEIGHTS))
-    if (folder / part / _NETWORK_WEIGHTS).exists():
-        return AdapterSettings(kind="full"), load_file(folder / part / _NETWORK_WEIGHTS)
+    if (folder / PEFT_WEIGHTS).exists():
+        fields = json.loads((folder / PEFT_CONFIG).read_text())
+        return settings_of(fields), _without(_PEFT_PREFIX, load_file(folder / PEFT_WEIGHTS))
+    if (folder / part / NETWORK_WEIGHTS).exists():
+        return AdapterSettings(kind="full"), load_file(folder / part / NETWORK_WEIGHTS)
     raise ModelError(
-        f"{folder} holds no trained weights: expected {DIFFUSERS_WEIGHTS}, {_PEFT_WEIGHTS} or "
-        f"{part}/{_NETWORK_WEIGHTS}; give the folder that a run of the trainer wrote"
+        f"{folder} holds no trained weights: expected {DIFFUSERS_WEIGHTS}, {PEFT_WEIGHTS} or "
+        f"{part}/{NETWORK_WEIGHTS}; give the folder that a run of the trainer wrote"
     )
 
 

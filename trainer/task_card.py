@@ -72,8 +72,10 @@ def _task(dataset: Canvases) -> dict[str, Any]:
     info = dataset.info
     of_rows = ("source", "filters")
     recipe = {key: value for key, value in info.recipe.items() if key not in of_rows}
+    files = info.fingerprint_parts.get("operation_files")
     return {
         "recipe": recipe,
+        **({"operation_files": files} if files else {}),
         "panel_size": list(info.panel_size),
         "canvas_size": list(info.canvas_size),
         "latents": info.latents.plain(),

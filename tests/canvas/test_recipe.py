@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,19 +47,19 @@ def test_the_halves_make_the_whole() -> None:
 def test_the_canvas_half_is_taken_from_a_whole_recipe() -> None:
     data = plain(prompt="colorize {caption}")
     whole = Recipe.model_validate(data | {"source": {"kind": "photos"}, "limit": 3})
-    half = canvas_recipe(whole.model_dump(by_alias=True), Path())
-    assert half == canvas_recipe(data, Path())
+    half = canvas_recipe(whole.model_dump(by_alias=True))
+    assert half == canvas_recipe(data)
     assert half.columns == whole.columns
 
 
 def test_a_key_of_neither_half_is_refused() -> None:
     with pytest.raises(ValidationError, match="colour_space"):
-        canvas_recipe(plain(colour_space="lab"), Path())
+        canvas_recipe(plain(colour_space="lab"))
 
 
 def test_a_canvas_wants_every_row() -> None:
     data = plain(prompt="{caption}", filters=[{"score": {"column": "s", "least": 5}}])
-    half = canvas_recipe(data, Path())
+    half = canvas_recipe(data)
     half.check_values({"s": 1})
     assert half.columns.texts == ("caption",)
 

@@ -194,10 +194,6 @@ class TestWrongCards:
         with pytest.raises(TaskError, match=r"(?s)recipe of colorization .*sharpen_more"):
             task_of(panels={"grey": {"from": "image", "apply": ["sharpen_more"]}, "colour": {}})
 
-    def test_a_task_whose_own_operations_are_not_here_says_which_file(self, task_of):
-        with pytest.raises(TaskError, match=r"recipe of colorization .*my_operations\.py"):
-            task_of(operations=["my_operations.py"])
-
     def test_a_folder_without_a_card_is_told(self, tmp_path):
         with pytest.raises(TaskError, match=r"no task\.json there; .* onepic-train left"):
             open_task(tmp_path)
