@@ -110,6 +110,13 @@ class Backbone:
     predict: Callable[[Any, Tensor, Tensor, Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
     process: Callable[[Path], Process]
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same, or its copy in another process."""
+        return isinstance(other, Backbone) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def components(self, part: Part) -> tuple[Component, ...]:
         """The components that a part consists of."""
         if part == "encoders":

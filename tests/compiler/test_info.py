@@ -78,8 +78,8 @@ def test_it_describes_the_canvas_the_model_and_what_made_it(bare_project):
     assert (info.format_version, info.complete) == (1, False)
     assert (info.fingerprint, info.fingerprint_parts) == (digest(parts), parts)
     assert (info.panel_size, info.canvas_size) == ((64, 64), (64, 128))
-    assert info.latents.shape == (model.channels, 16, 8)
-    assert info.model.scaling_factor == model.scaling_factor
+    assert info.latents.shape == (model.latents.channels, 16, 8)
+    assert info.model.scaling_factor == model.latents.scaling_factor
     assert info.encoder.device == "cpu"
     assert info.encoder.threads >= 1
     assert info.versions["torch"] == version("torch")

@@ -29,6 +29,7 @@ from onepic.dataset.dataset import Dataset, DatasetSample
 from onepic.dataset.index import ShardHeader, read_index
 from onepic.dataset.names import STATE, shard_path
 from onepic.dataset.stores.local import LocalStore
+from tests.datasets import make_info
 
 Latents = NDArray[np.float16]
 
@@ -120,7 +121,9 @@ def index(project: Any, column: str, number: int = 0) -> list[Any]:
 def samples(project: Any) -> list[DatasetSample]:
     """The samples of shard 0."""
     folder = project.root / "data"
-    return list(Dataset("data", LocalStore("data", folder), {"totals": {"shards": 1}}))
+    totals = make_info().totals.model_copy(update={"shards": 1})
+    info = make_info().model_copy(update={"totals": totals})
+    return list(Dataset("data", LocalStore("data", folder), info))
 
 
 @pytest.fixture

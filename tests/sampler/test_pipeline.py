@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from onepic import miniature
+from onepic.backbones import BACKBONES
 from onepic.backbones.sampling import SCHEDULE
 from onepic.common.errors import ModelError, SettingsError, TaskError
 from onepic.compiler import open_dataset
@@ -751,7 +752,7 @@ class TestLoading:
         fresh.load_task(full_run)
         before = weights(fresh)
         for act in (lambda: fresh.load_task(colours_run), fresh.unload_task):
-            with pytest.raises(TaskError, match="place of the whole U-Net; load the pipeline anew"):
+            with pytest.raises(TaskError, match="of the whole network; load the pipeline anew"):
                 act()
         fresh.load_task(full_run)
         assert same(weights(fresh), before)
@@ -771,7 +772,7 @@ class TestLoading:
             config = dict(UNet2DConditionModel.load_config(miniature.path() / "unet"))
             config["block_out_channels"], config["attention_head_dim"] = [32, 64, 64], [1, 2, 2]
             unet = UNet2DConditionModel.from_config(config)
-            settings = AdapterSettings.model_validate(adapter)
+            settings = AdapterSettings.model_validate(adapter).on(BACKBONES["sdxl"])
             add_adapter(unet, settings, seed=0)
             folder = write_card(compiled_colours, adapter=adapter)
             write_adapter(folder, unet, settings, "unet")
@@ -786,7 +787,7 @@ class TestLoading:
     ):
         pipe = new_pipe(dtype=dtype)
         before = weights(pipe)
-        with pytest.raises(SettingsError, match="not of this U-Net"):
+        with pytest.raises(SettingsError, match="not of this adapter or network"):
             pipe.load_task(new_unet_run(adapter))
         assert same(weights(pipe), before)
         assert pipe.task is None

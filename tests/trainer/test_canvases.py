@@ -121,7 +121,7 @@ def test_datasets_with_other_embeddings_are_refused(name, change_info, many_shar
     tensors = {"hidden": np.zeros((1, 3, 8), np.float16), "pooled": np.zeros((1, 4), np.float16)}
     tensors[name] = np.zeros((*tensors[name].shape[:-1], 6), np.float16)
     save_file(tensors, folder / NULL_PROMPT)
-    with pytest.raises(SettingsError, match=r"text embeddings is \(8, 4\) in the first and \("):
+    with pytest.raises(SettingsError, match=r"text embeddings is \{.*\} in the first and \{"):
         check_same_latents([open_canvases(many_shards), open_canvases(folder)])
 
 

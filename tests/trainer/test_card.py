@@ -11,6 +11,7 @@ import yaml
 from huggingface_hub import ModelCard
 from PIL import Image
 
+from onepic.backbones import BACKBONES
 from onepic.trainer.card import CURVE, draw_curve, write_card
 from onepic.trainer.settings import Settings
 
@@ -47,7 +48,7 @@ def task_card(kind: str = "lora", **base: Any) -> dict[str, Any]:
 
 def page(run: Path, card: dict[str, Any], metrics: Any = METRICS) -> str:
     settings = Settings().model_dump(mode="json")
-    write_card(run, card, settings, metrics, "pytorch_lora_weights.safetensors")
+    write_card(run, card, settings, metrics, "pytorch_lora_weights.safetensors", BACKBONES["sdxl"])
     return (run / "README.md").read_text()
 
 

@@ -264,7 +264,7 @@ def test_the_same_weights_give_the_same_bytes():
 
 
 def test_weights_of_a_bfloat16_run_are_written_in_float32(new_unet, tmp_path):
-    unet, settings = new_unet().to(torch.bfloat16), AdapterSettings(rank=2)
+    unet, settings = new_unet().to(torch.bfloat16), AdapterSettings(rank=2).on(BACKBONES["sdxl"])
     add_adapter(unet, settings, seed=0)
     with safe_open(write_adapter(tmp_path, unet, settings, "unet"), "pt") as file:
         assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float32}  # noqa: SIM118
@@ -278,5 +278,5 @@ def test_a_folder_without_weights_is_refused_with_what_was_expected(unet, tmp_pa
 def test_weights_of_another_unet_are_refused(trained, new_unet, tmp_path):
     unet, settings = trained("lora")
     write_adapter(tmp_path, unet, settings, "unet")
-    with pytest.raises(SettingsError, match="not of this U-Net"):
+    with pytest.raises(SettingsError, match="not of this adapter or network"):
         load_trained(new_unet(layers_per_block=2), tmp_path, "unet")

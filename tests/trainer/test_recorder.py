@@ -24,7 +24,7 @@ class Ranks:
 
 def batch(*samples: int, dataset: int = 0) -> Batch:
     nothing = torch.empty(0)
-    return Batch(0, dataset, np.array(samples), *[nothing] * 5)
+    return Batch(0, dataset, np.array(samples), nothing, nothing, {}, {})
 
 
 def test_the_loss_of_a_step_is_the_mean_over_its_batches():
