@@ -7,7 +7,7 @@ In the order in which a picture meets the modules:
 - `canvas`: images become the panels of a canvas, by the code that training's were made with.
 - `schedulers`, `guidance`, `network`, `denoise`: the masked sampling, a function for each idea.
 - `decode`, `sheet`, `files`: the filled targets become pictures, and files.
-- `pipeline`: all of it as a pipeline of diffusers.
+- `pipeline`, `parts`: all of it as a pipeline of diffusers, whatever a model is made of.
 - `sample`, `asked`, `pictures`, `rows`, `cli`: the command, for one canvas and for rows of a table.
 - `cached`, `held_out`: the canvases of a dataset, and pictures of those while a run trains.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..backbones.latents import in_full
 from ..canvas.layout import assemble_pixels
@@ -48,3 +49,20 @@ def feathered(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 def whole_canvas(canvas: Canvas, targets: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """The canvas as people see it, uint8 [H, W, 3], with its filled targets."""
     return assemble_pixels(canvas.layout, {**canvas.panels, **targets})
+
+
+def in_form(
+    canvas: Canvas, decoded: Sequence[Mapping[str, NDArray[np.uint8]]], output_type: str
+) -> Any:
+    """Filled targets, by name for each filling, in the form that a pipeline was asked for.
+
+    PIL images for ``pil`` and ``canvas``, an array [N, height, width, 3] in 0..1 for ``np``, a
+    tensor [N, 3, height, width] for ``pt``; targets of one filling follow each other.
+    """
+    if output_type == "canvas":
+        return [Image.fromarray(whole_canvas(canvas, targets)) for targets in decoded]
+    flat = [targets[name] for targets in decoded for name in canvas.targets]
+    if output_type == "pil":
+        return [Image.fromarray(panel) for panel in flat]
+    array = np.stack(flat).astype(np.float32) / 255
+    return array if output_type == "np" else torch.from_numpy(array).permute(0, 3, 1, 2)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from ..backbones.sampling import Sampling
@@ -62,3 +63,23 @@ def denoise(
         state = scheduler.step(prediction, t, state, **step_options, return_dict=False)[0]
         state = after_step(number, t, state)
     return compose(m, state, x_0)
+
+
+def draw_noise(
+    shape: tuple[int, ...], generator: Any, given: Tensor | None, device: torch.device
+) -> Tensor:
+    """Unit normal noise, float32 [N, C, H, W], on a device; `given` if there is some.
+
+    `generator` is diffusers': one, or one for each of N.
+
+    Raises:
+        ValueError: when there are not as many generators, or `given` has another shape.
+    """
+    if isinstance(generator, list) and len(generator) != shape[0]:
+        raise ValueError(f"{len(generator)} generators for {shape[0]} images; give one each")
+    if given is None:
+        noise: Tensor = randn_tensor(shape, generator, device, torch.float32)
+        return noise
+    if tuple(given.shape) != shape:
+        raise ValueError(f"latents of {tuple(given.shape)}; expected {shape}")
+    return given.to(device, torch.float32)

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from inspect import Parameter, Signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,7 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
-from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from ..backbones.backbone import Backbone
@@ -32,45 +29,14 @@ from ..dataset.decoder import decode_box
 from ..trainer.adapter import cast
 from ..trainer.export import load_trained
 from .canvas import Canvas, make_canvas
-from .decode import paste, upcast, whole_canvas
-from .denoise import denoise
+from .decode import in_form, paste, upcast
+from .denoise import denoise, draw_noise
 from .guidance import Guidance
 from .network import GuidedNetwork
+from .parts import FETCHING, declare_parts, offload_order
 from .task import Task, open_task
 
-#: Options of `from_pretrained` that say from where settings are fetched.
-_FETCHING = (
-    "cache_dir",
-    "force_download",
-    "local_files_only",
-    "proxies",
-    "revision",
-    "subfolder",
-    "token",
-)
 OUTPUT_TYPES = ("pil", "np", "pt", "latent", "canvas")
-
-
-def offload_order(backbone: Backbone) -> str:
-    """In which order diffusers moves parts to the GPU and back, where it is to save memory."""
-    encoders = [part.folder for part in backbone.encoders if part.has_weights]
-    return "->".join([*encoders, backbone.network.folder, backbone.vae.folder])
-
-
-def declare_parts(pipeline: type[DiffusionPipeline], backbone: Backbone) -> None:
-    """Say in the signature of a pipeline what it is made of: diffusers reads it there."""
-    parts = (backbone.vae, *backbone.encoders, backbone.network)
-    kinds = {part.folder: part.load_class() for part in parts} | {"scheduler": Any}
-    kind = Parameter.POSITIONAL_OR_KEYWORD
-    init: Any = pipeline.__init__
-    init.__annotations__ = {**kinds, **{name: type(v) for name, v in backbone.options.items()}}
-    init.__signature__ = Signature(
-        [
-            Parameter("self", kind),
-            *(Parameter(name, kind) for name in kinds),
-            *(Parameter(name, kind, default=v) for name, v in backbone.options.items()),
-        ]
-    )
 
 
 @dataclass
@@ -111,7 +77,7 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
     @classmethod
     def from_pretrained(cls, place: str | PathLike[str], **options: Any) -> OnePicPipeline:
         """Load a model of any known kind, as every pipeline does, and with the same options."""
-        fetching = {name: options[name] for name in _FETCHING if name in options}
+        fetching = {name: options[name] for name in FETCHING if name in options}
         of = cls._of(cls.load_config(place, **fetching).get("_class_name"))
         if of is not cls:
             return of.from_pretrained(place, **options)
@@ -308,7 +274,7 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
             (self._embed(canvas.prompt), self._embed(negative_prompt)),
             guidance,
         )
-        noise = self._noise((num_images_per_prompt, *x_0.shape[1:]), generator, latents)
+        noise = draw_noise((num_images_per_prompt, *x_0.shape[1:]), generator, latents, device)
         state = self.backbone.sampling.begin(self.scheduler, num_inference_steps, noise)
         with self.progress_bar(total=len(self.scheduler.timesteps)) as bar:
 
@@ -333,7 +299,9 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
                 self._step_options(generator, eta),
                 after_step,
             )
-        made = filled if output_type == "latent" else self._finish(canvas, filled, output_type)
+        made: Any = filled
+        if output_type != "latent":
+            made = in_form(canvas, self.decode_targets(canvas, filled), output_type)
         self.maybe_free_model_hooks()
         return OnePicPipelineOutput(images=made) if return_dict else (made,)
 
@@ -391,34 +359,11 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
         device = self._execution_device
         return {name: torch.from_numpy(array)[None].to(device) for name, array in told.items()}
 
-    def _noise(self, shape: tuple[int, ...], generator: Any, latents: Tensor | None) -> Tensor:
-        """Unit normal noise, float32 [N, C, H, W]; `latents` if they are given."""
-        device = self._execution_device
-        if isinstance(generator, list) and len(generator) != shape[0]:
-            raise ValueError(f"{len(generator)} generators for {shape[0]} images; give one each")
-        if latents is None:
-            noise: Tensor = randn_tensor(shape, generator, device, torch.float32)
-            return noise
-        if tuple(latents.shape) != shape:
-            raise ValueError(f"latents of {tuple(latents.shape)}; expected {shape}")
-        return latents.to(device, torch.float32)
-
     def _step_options(self, generator: Any, eta: float) -> dict[str, Any]:
         """Those of a step's options that this scheduler has."""
         known = inspect.signature(self.scheduler.step).parameters
         options = {"generator": generator, "eta": eta}
         return {name: value for name, value in options.items() if name in known}
-
-    def _finish(self, canvas: Canvas, filled: Tensor, output_type: str) -> Any:
-        """Decode the targets, and nothing else, and put them into the form that is asked for."""
-        decoded = self.decode_targets(canvas, filled)
-        if output_type == "canvas":
-            return [Image.fromarray(whole_canvas(canvas, targets)) for targets in decoded]
-        flat = [targets[name] for targets in decoded for name in canvas.targets]
-        if output_type == "pil":
-            return [Image.fromarray(panel) for panel in flat]
-        array = np.stack(flat).astype(np.float32) / 255
-        return array if output_type == "np" else torch.from_numpy(array).permute(0, 3, 1, 2)
 
     @torch.no_grad()
     def decode_targets(self, canvas: Canvas, filled: Tensor) -> list[dict[str, NDArray[np.uint8]]]:
