@@ -80,8 +80,8 @@ class Backbone:
             of model_index.json.
         embed: the arrays that prompts become, from the loaded `encoders` by folder, computed on a
             device (by default where they are).
-        conditions: what the network is told of a sample besides its prompt, as numbers by name:
-            from the sample's JSON, and how its recipe fits images into panels.
+        conditions: what the network is told of B samples besides their prompts, [B, ...] by name:
+            from each one's JSON, and how their recipe fits images into panels.
         predict: the network's output for x_t, [B, C, H, W], at timesteps [B] or a single one. x_t
             and the texts, [B, ...] by name, have the dtype that is computed in, conditions,
             [B, ...] by name, are float32.
@@ -106,7 +106,7 @@ class Backbone:
     text_widths: Callable[[Mapping[str, Any]], Mapping[str, int | None]]
     zero_empty_prompt: Callable[[Mapping[str, Any]], bool]
     embed: Callable[[Mapping[str, Any], Sequence[str], torch.device | None], Embeddings]
-    conditions: Callable[[Mapping[str, Any], str], Mapping[str, NDArray[np.float32]]]
+    conditions: Callable[[Sequence[Mapping[str, Any]], str], Mapping[str, NDArray[np.float32]]]
     predict: Callable[[Any, Tensor, Tensor, Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
     process: Callable[[Path], Process]
 

@@ -355,9 +355,9 @@ class OnePicPipeline(DiffusionPipeline):  # type: ignore[misc]
     def _conditions(self, canvas: Canvas) -> dict[str, Tensor]:
         """What the network is told besides the prompt, [1, ...] by name."""
         size = {"canvas_size": canvas.layout.canvas_size}
-        told = self.backbone.conditions(size, self._loaded_task().recipe.fit)
+        told = self.backbone.conditions([size], self._loaded_task().recipe.fit)
         device = self._execution_device
-        return {name: torch.from_numpy(array)[None].to(device) for name, array in told.items()}
+        return {name: torch.from_numpy(array).to(device) for name, array in told.items()}
 
     def _step_options(self, generator: Any, eta: float) -> dict[str, Any]:
         """Those of a step's options that this scheduler has."""

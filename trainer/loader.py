@@ -211,11 +211,10 @@ class CanvasLoader(IterableDataset[Batch]):
     ) -> dict[str, Tensor]:
         """What the network is told of samples, by their JSON."""
         fit, conditions = dataset.info.recipe["fit"], dataset.backbone.conditions
-        told = [conditions(sample, fit) for sample in samples]
         tensors = {}
-        for name, first in told[0].items():
-            tensors[name] = self._empty((len(told), *first.shape), torch.float32)
-            tensors[name].numpy()[:] = [each[name] for each in told]
+        for name, array in conditions(samples, fit).items():
+            tensors[name] = self._empty(array.shape, torch.float32)
+            tensors[name].numpy()[:] = array
         return tensors
 
     def _drop_prompts(self, number: int, dataset: Canvases, arrays: Arrays) -> None:

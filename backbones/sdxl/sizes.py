@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 TimeIds = tuple[int, int, int, int, int, int]
 
 
-def size_conditions(sample: Mapping[str, Any], fit: str) -> dict[str, NDArray[np.float32]]:
-    """`time_ids`, float32 [6], of a sample by its JSON.
+def size_conditions(
+    samples: Sequence[Mapping[str, Any]], fit: str
+) -> dict[str, NDArray[np.float32]]:
+    """`time_ids`, float32 [B, 6], of B samples by their JSON.
 
-    Of a canvas that is to be filled, `sample` has the size alone.
+    Of a canvas that is to be filled, the JSON has the size alone.
     """
-    return {"time_ids": np.array(time_ids(sample, fit), np.float32)}
+    return {"time_ids": np.array([time_ids(sample, fit) for sample in samples], np.float32)}
 
 
 def time_ids(sample: Mapping[str, Any], fit: str) -> TimeIds:

@@ -86,7 +86,7 @@ TINY = Backbone(
     text_widths=lambda network: {"words": network["width"]},
     zero_empty_prompt=lambda index: False,
     embed=embed,
-    conditions=lambda sample, fit: {},
+    conditions=lambda samples, fit: {},
     predict=lambda network, x_t, t, texts, told: network(x_t, t, texts["words"], texts["length"]),
     process=lambda folder: Flow(),
 )
