@@ -128,13 +128,14 @@ def open_model(
     Of a model on the Hub the weights of `parts` are fetched, and all settings.
 
     Raises:
-        ModelError: when it cannot be found, is of no known kind, or lacks a component; the message
-            names it.
+        ModelError: when it cannot be found, is of no known kind, or lacks a component or the
+            weights of one of `parts`; the message names it.
     """
     folder, commit = local_model(name), None
     if folder is None:
         folder, commit = _fetch(name, revision, parts)
-    backbone = _recognise(name, folder)
+    index = _read_json(name, folder / INDEX)
+    backbone = _recognise(name, folder / INDEX, index)
     needed = [backbone.vae, *(one for part in parts for one in backbone.components(part))]
     for one in needed:
         wanted = f"{one.folder}/config.json" if one.has_weights else f"{one.folder}/"
@@ -144,6 +145,9 @@ def open_model(
                 f"model {name}: {folder} has no {wanted}; expected a diffusers folder of "
                 f"{backbone.title} with {expected}"
             )
+    for one in needed[1:]:
+        if one.has_weights:
+            weights_variant(name, folder / one.folder)
     vae = _read_json(name, folder / backbone.vae.folder / "config.json")
     network = _read_json(name, folder / backbone.network.folder / "config.json")
     if (refusal := backbone.refusal(network, vae)) is not None:
@@ -153,7 +157,6 @@ def open_model(
     except ValueError as error:
         path = folder / backbone.vae.folder / "config.json"
         raise ModelError(f"model {name}: {path} {error}, as {backbone.title} has") from error
-    index = _read_json(name, folder / INDEX)
     return Model(name, commit, folder, backbone, latents, index, network, vae)
 
 
@@ -193,16 +196,16 @@ def weights_variant(name: str, folder: Path) -> str | None:
     raise ModelError(f"model {name}: {folder} has no safetensors weights")
 
 
-def _recognise(name: str, folder: Path) -> Backbone:
-    """The kind of a model, by what it says of itself; one that says nothing may be of the first."""
-    pipeline = _read_json(name, folder / INDEX).get("_class_name")
+def _recognise(name: str, path: Path, index: Mapping[str, Any]) -> Backbone:
+    """The kind of a model, by what its `index` says; one that says nothing may be of the first."""
+    pipeline = index.get("_class_name")
     if pipeline is None:
         return first_backbone()
     backbone = backbone_of(str(pipeline))
     if backbone is None:
         known = ", ".join(each.title for each in BACKBONES.values())
         raise ModelError(
-            f"model {name}: {folder / INDEX} says that it is a {pipeline}; expected a model of one "
+            f"model {name}: {path} says that it is a {pipeline}; expected a model of one "
             f"of these kinds: {known}"
         )
     return backbone
@@ -218,7 +221,8 @@ def _fetch(name: str, revision: str | None, parts: Sequence[Part]) -> tuple[Path
             f"model {name}: no such folder; give a diffusers folder or a Hub id such as "
             f"{first_backbone().example}"
         )
-    backbone = _recognise(name, _download(name, revision, _SETTINGS))
+    index = _download(name, revision, _SETTINGS) / INDEX
+    backbone = _recognise(name, index, _read_json(name, index))
     folders = [component.folder for part in parts for component in backbone.components(part)]
     patterns = (*_SETTINGS, *(f"{folder}/*" for folder in folders))
     folder = _download(name, revision, patterns, ignored=("*.fp16.*",))
@@ -258,7 +262,10 @@ def _read_json(name: str, path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ModelError(f"model {name}: {path} cannot be read as JSON: {error}") from error
+        raise ModelError(
+            f"model {name}: {path}: cannot be read as JSON: {error}; expected a diffusers folder, "
+            "whose settings are JSON"
+        ) from error
     if not isinstance(data, dict):
         raise ModelError(f"model {name}: {path}: expected a JSON object")
     return data

@@ -189,8 +189,10 @@ class Test:
         vae = load_vae(self.base.name, self.base.revision)
         scheduler = load_scheduler(self.base.folder / "scheduler")
 
+        objective = Objective.of(self.base)
+
         def network(seen: Tensor, t: Tensor, batch: Batch) -> Tensor:
-            return Objective.of(self.base).predict(self.unet, seen, t, batch)
+            return objective.predict(self.unet, seen, t, batch)
 
         filled: list[Pixels] = []
         for batch in self.batches(is_right):

@@ -7,7 +7,6 @@ come from, which are wanted, and for which model they are encoded.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,7 +20,6 @@ from pydantic import (
 from ..common.strict import Strict, suggest
 from .masks.drawn import AnyMask, DrawnMask
 from .masks.options import ReadMask
-from .operations import load_operations_file
 from .operations.colour import Colour
 from .panel_options import Panel, check_readings
 from .pictures.images import Size
@@ -315,14 +313,3 @@ def canvas_recipe(data: Mapping[str, Any]) -> CanvasRecipe:
     """
     half = {key: value for key, value in data.items() if key not in OF_COMPILING}
     return CanvasRecipe.model_validate(half)
-
-
-def load_operations(data: Mapping[str, Any], folder: Path) -> None:
-    """Run the operation files that a user's own recipe names, relative to `folder`.
-
-    Raises:
-        RecipeError: when one cannot be imported.
-    """
-    names = data.get("operations")
-    for name in names if isinstance(names, list | tuple) else ():
-        load_operations_file(folder / str(name))

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..canvas.recipe import load_operations
+from ..canvas.operations import load_operations_file
 from ..common.errors import RecipeError
 from ..common.yaml_file import Kind, Override, read_document
 from .recipe import Recipe
@@ -46,5 +46,7 @@ def recipe_from_data(data: Mapping[str, Any], folder: Path) -> Recipe:
         RecipeError: when an operation file cannot be imported.
         pydantic.ValidationError: when the data are not a recipe.
     """
-    load_operations(data, folder)
+    names = data.get("operations")
+    for name in names if isinstance(names, list | tuple) else ():
+        load_operations_file(folder / str(name))
     return Recipe.model_validate(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -150,7 +151,8 @@ def _names_layers(target: str, modules: Mapping[str, nn.Module]) -> bool:
 def _explain(target: str, modules: Mapping[str, nn.Module]) -> str:
     layers = [name for name, module in modules.items() if isinstance(module, _LAYERS)]
     close = difflib.get_close_matches(target, _endings(layers, target.count(".") + 2), n=1)
-    examples = ", ".join(_endings(layers, 2)[:3])
+    ends = Counter(".".join(name.split(".")[-2:]) for name in layers if not name[-1].isdigit())
+    examples = ", ".join(end for end, _ in ends.most_common(3))
     hint = f"did you mean {close[0]!r}?" if close else f"examples: {examples}"
     return f"adapter.targets: no linear or convolution layers are called {target!r}; {hint}"
 

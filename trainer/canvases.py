@@ -53,8 +53,8 @@ def open_canvases(path: str | Path, cache: CacheSettings | None = None) -> Canva
     """
     store = open_store(path, cache or CacheSettings())
     info = read_finished_info(store.metadata(DATASET).parent, store.name)
-    if info.leak:
-        raise DatasetError(f"{store.name}: {info.leak}")
+    if leak := info.leak:
+        raise DatasetError(f"{store.name}: {leak}")
     try:
         known = info.checksums.get(NULL_PROMPT)
         empty_prompt = read_null_prompt(store.metadata(NULL_PROMPT, sha256=known))

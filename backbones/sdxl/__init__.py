@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from ..backbone import Backbone, Component, KohyaNames
 from ..sampling import SCHEDULE
 from .kohya import HEADER, kohya_key
+from .network import predict
 from .sizes import size_conditions
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
     from ..process import Process
     from ..texts import Embeddings
@@ -59,18 +59,6 @@ def _embed(
     return embed(encoders, prompts, device)
 
 
-def _predict(
-    unet: Any,
-    x_t: Tensor,
-    t: Tensor,
-    texts: Mapping[str, Tensor],
-    conditions: Mapping[str, Tensor],
-) -> Tensor:
-    from .network import predict
-
-    return predict(unet, x_t, t, texts, conditions)
-
-
 def _process(folder: Path) -> Process:
     from ..ddpm import read_ddpm
 
@@ -102,6 +90,6 @@ SDXL = Backbone(
     zero_empty_prompt=_zero_empty_prompt,
     embed=_embed,
     conditions=size_conditions,
-    predict=_predict,
+    predict=predict,
     process=_process,
 )

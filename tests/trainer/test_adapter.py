@@ -109,7 +109,7 @@ def test_a_state_of_another_rank_is_refused_with_the_shapes(new_unet):
     [
         ("attn1.to_qq", "did you mean 'attn1.to_q'"),
         ("attn1", "did you mean 'attn1.to_"),
-        ("spam", "examples: add_embedding.linear_1"),
+        ("spam", "examples: attn1.to_q"),
         ("conv_imn", "did you mean 'conv_in'"),
     ],
 )

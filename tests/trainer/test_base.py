@@ -88,16 +88,15 @@ def test_a_model_without_scheduler_is_refused(folder):
 @pytest.mark.parametrize("part", ["unet", "vae"])
 def test_a_folder_that_is_no_model_is_refused_with_what_was_expected(part, folder):
     (folder / part / "config.json").write_text("{")
-    with pytest.raises(ModelError, match=rf"{part}/config.json cannot be read as JSON"):
+    with pytest.raises(ModelError, match=rf"{part}/config.json: cannot be read .*expected a diff"):
         open_base(str(folder), None)
 
 
 def test_a_unet_without_weights_is_refused(folder):
     for path in (folder / "unet").glob("*.safetensors"):
         path.unlink()
-    base = open_base(str(folder), None)
     with pytest.raises(ModelError, match="no safetensors weights"):
-        base.load(base.backbone.network, torch.float32)
+        open_base(str(folder), None)
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path):
