@@ -28,7 +28,7 @@ def add_adapter(network: Any, settings: AdapterSettings, seed: int) -> None:
     if settings.kind == "full":
         cast(network.requires_grad_(True).parameters(), torch.float32)
         return
-    _check_targets(network, settings.targets)
+    _check_targets(network, settings.targets or ())
     network.requires_grad_(False)
     # peft draws on the CPU, whatever the device; torch.manual_seed would seed the GPUs too.
     with torch.random.fork_rng(devices=[]):
@@ -89,7 +89,7 @@ def peft_fields(settings: AdapterSettings) -> dict[str, Any]:
 
     peft's defaults are left out: other releases refuse the names that they do not know.
     """
-    fields = {"r": settings.rank, "target_modules": sorted(set(settings.targets))}
+    fields = {"r": settings.rank, "target_modules": sorted(set(settings.targets or ()))}
     if settings.kind in ("loha", "lokr"):
         return {**fields, "peft_type": settings.kind.upper(), "alpha": settings.alpha}
     return {

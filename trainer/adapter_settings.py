@@ -24,8 +24,9 @@ class AdapterSettings(Strict):
         gt=0,
         description="Scale of what is learned: alpha / rank, or with rslora alpha / sqrt(rank).",
     )
-    targets: tuple[str, ...] = Field(
-        default=(),
+    targets: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
         description="Ends of the names of linear and convolution layers of the network; by default "
         "the queries, keys and values of its self-attention.",
     )

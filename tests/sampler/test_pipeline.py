@@ -752,7 +752,8 @@ class TestLoading:
         fresh.load_task(full_run)
         before = weights(fresh)
         for act in (lambda: fresh.load_task(colours_run), fresh.unload_task):
-            with pytest.raises(TaskError, match="of the whole network; load the pipeline anew"):
+            message = "place of the whole network; load the pipeline anew"
+            with pytest.raises(TaskError, match=message):
                 act()
         fresh.load_task(full_run)
         assert same(weights(fresh), before)

@@ -128,6 +128,7 @@ def test_a_warm_up_longer_than_the_run_is_refused_where_it_is_written(read: Read
         {"keep_checkpoints": 0},
         {"adapter": {"kind": "dreambooth"}},
         {"adapter": {"rank": 0}},
+        {"adapter": {"targets": ()}},
     ],
     ids=str,
 )
